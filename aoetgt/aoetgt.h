@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Objects that the files of aoetgt share, and what each file offers.
+ *
+ * Floors, from top to bottom; includes and calls only go down:
+ *
+ *	main	configfs	rx	cmd_ata cmd_cfg		target
+ *	reply	iface bdev	order request stats debugfs	proto ata compat
+ *
+ * Lock order: configfs subsystem mutex, aoetgt_target.lock,
+ * aoetgt_targets_lock, RTNL, spinlocks.  aoetgt_target.wire_lock is taken by
+ * the worker and by attribute files, and nothing else is taken under it.
+ * RTNL is never held across disk I/O, and the notifier, which comes with RTNL
+ * held, never wants a lock that a disk could hold up.
+ */
+#ifndef AOETGT_H
+#define AOETGT_H
+
+#include <linux/atomic.h>
+#include <linux/bio.h>
+#include <linux/completion.h>
+#include <linux/configfs.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/llist.h>
+#include <linux/mutex.h>
+#include <linux/netdevice.h>
+#include <linux/percpu-refcount.h>
+#include <linux/rbtree.h>
+#include <linux/seq_file.h>
+#include <linux/skbuff.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+
+#include "ata.h"
+#include "compat.h"
+#include "proto.h"
+
+#define AOETGT_VERSION		"0.1.0"
+#define AOETGT_MODEL		"aoetgt"
+
+/* A request that waited longer in our own queue is not worth its disk time. */
+#define AOETGT_STALE_NS		(2 * NSEC_PER_SEC)
+#define AOETGT_BUFFERS_DEFAULT	128
+#define AOETGT_BUFFERS_MIN	2	/* with less, Linux never opens its window */
+#define AOETGT_BUFFERS_MAX	4096
+#define AOETGT_PAGES		DIV_ROUND_UP(AOE_SECTORS_MAX * AOE_SECTOR, PAGE_SIZE)
+
+struct aoetgt_iface;
+struct aoetgt_request;
+struct aoetgt_target;
+
+/*
+ * Counters of a target: accepted = replied + every drop_*, at rest.
+ * X(name) for what is done, D(name) for the reasons of drops.
+ */
+#define AOETGT_STATS(X, D)						\
+	X(accepted) X(replied)						\
+	X(reads) X(writes) X(verifies) X(flushes) X(trims)		\
+	X(identifies) X(configs) X(masks) X(reserves) X(other)		\
+	X(read_sectors) X(write_sectors) X(ata_errors) X(aoe_errors)	\
+	D(drop_masked) D(drop_version) D(drop_command) D(drop_short)	\
+	D(drop_wildcard) D(drop_busy) D(drop_draining) D(drop_stale)	\
+	D(drop_no_match) D(drop_rate) D(drop_memory) D(drop_resource)	\
+	D(drop_mtu) D(drop_interface) D(drop_xmit)
+
+#define AOETGT_STAT_ENUM(name)	AOETGT_STAT_##name,
+enum aoetgt_stat {
+	AOETGT_STATS(AOETGT_STAT_ENUM, AOETGT_STAT_ENUM)
+	AOETGT_STAT_NR,
+	AOETGT_STAT_DROPS = AOETGT_STAT_drop_masked,	/* this and all behind it */
+};
+
+/* Frames that never reached a target are counted where they came in. */
+#define AOETGT_IFACE_STATS(X)						\
+	X(frames) X(drop_otherhost) X(drop_short) X(drop_response)	\
+	X(drop_source) X(drop_no_target) X(drop_backlog) X(drop_memory)
+
+#define AOETGT_IFACE_STAT_ENUM(name)	AOETGT_IFACE_##name,
+enum aoetgt_iface_stat {
+	AOETGT_IFACE_STATS(AOETGT_IFACE_STAT_ENUM)
+	AOETGT_IFACE_STAT_NR,
+};
+
+enum aoetgt_span { AOETGT_QUEUE, AOETGT_DISK, AOETGT_TOTAL, AOETGT_SPANS };
+
+#define AOETGT_LATENCY_ROWS	32	/* powers of two, in microseconds */
+#define AOETGT_CLIENTS_MAX	64	/* per target; the longest silent one gives way */
+
+struct aoetgt_client {
+	struct list_head node;
+	u8 mac[ETH_ALEN];
+	char ifname[IFNAMSIZ];
+	unsigned long seen;		/* jiffies */
+	u64 requests;
+	u64 bytes;
+	u64 errors;
+};
+
+struct aoetgt_stats {
+	atomic64_t count[AOETGT_STAT_NR];
+	spinlock_t lock;		/* guards all below; process context */
+	u64 latency[AOETGT_LATENCY_ROWS][AOETGT_SPANS];
+	struct list_head clients;	/* latest first */
+	unsigned int nr_clients;
+};
+
+/* In what way a request needs others to be out of its way, see order.c. */
+enum aoetgt_order_kind {
+	AOETGT_ORDER_READ,
+	AOETGT_ORDER_WRITE,
+	AOETGT_ORDER_FLUSH,		/* after the writes before it */
+	AOETGT_ORDER_BARRIER,		/* after everything before it */
+};
+
+/* Arrival order of requests on one disk. */
+struct aoetgt_order {
+	spinlock_t lock;		/* guards all of it; process context */
+	struct rb_root_cached ranges;
+	struct list_head ready;		/* waited, and need not wait any more */
+	u64 seq;			/* of the latest arrival */
+};
+
+/* A request's place in it; untouched while the request is not in an order. */
+struct aoetgt_place {
+	struct rb_node rb;
+	struct list_head ready;
+	u64 first;			/* sectors, both inclusive */
+	u64 last;
+	u64 subtree_last;
+	u64 seq;
+	unsigned int waits;		/* requests that must leave before we start */
+	enum aoetgt_order_kind kind;
+	bool entered;
+};
+
+/* The window of a block device that an export shows. */
+struct aoetgt_disk {
+	struct aoetgt_handle handle;
+	struct cgroup_subsys_state *css;	/* block cgroup of its bios, or NULL */
+	sector_t first;			/* of the window, on the device */
+	sector_t length;		/* 0: to the end */
+	bool writable;			/* the device was opened for writing */
+	struct aoetgt_order order;
+};
+
+/* A MAC list, replaced as a whole so that softirq can read it under RCU. */
+struct aoetgt_macs {
+	struct rcu_head rcu;
+	struct aoe_maclist list;
+};
+
+/*
+ * One export.  Lives from mkdir to configfs release.  Attributes of the first
+ * part are only written under @lock.
+ */
+struct aoetgt_target {
+	struct config_group group;
+	struct config_group interfaces_group;
+	struct config_group stats_group;
+	u16 shelf;
+	u8 slot;
+
+	struct mutex lock;		/* guards settings and the whole of enable/disable */
+	bool enabled;
+	char *device;
+	u64 offset;			/* sectors */
+	u64 length;
+	bool read_only;
+	bool write_back;		/* policy: may answer from the disk's cache */
+	bool discard;
+	bool mask_remote;		/* AoE clients may edit the mask */
+	unsigned int buffer_count;
+	unsigned int max_sectors;
+	char model[ATA_MODEL_LEN + 1];
+	char serial[ATA_SERIAL_LEN + 1];
+	char firmware[ATA_FIRMWARE_LEN + 1];
+	char *cgroup;
+
+	struct mutex wire_lock;		/* writers of what clients may change, below */
+	struct aoetgt_macs __rcu *mask;	/* NULL: everybody */
+	struct aoetgt_macs __rcu *reserve;	/* NULL: nobody holds it */
+	u8 *config;			/* guarded by wire_lock */
+	unsigned int config_len;
+
+	/* Valid from enable until the drain has ended. */
+	struct aoetgt_disk disk;
+	struct percpu_ref refs;		/* one for each request */
+	struct completion drained;
+	bool write_cache;		/* client's choice within the policy */
+	bool look_ahead;
+	sector_t announced;		/* capacity last told to the clients; watch work */
+	bool offline;			/* logged as such; watch work */
+	struct list_head enabled_node;	/* in aoetgt_targets, aoetgt_targets_lock */
+	bool draining;			/* withdrawn, and not closed yet */
+
+	/* Data path. */
+	struct llist_head rx;		/* accepted requests, newest first */
+	struct llist_head done;		/* requests whose I/O has ended, newest first */
+	struct work_struct work;	/* takes them from rx, in order */
+	struct work_struct done_work;	/* answers them */
+	struct work_struct reap_work;	/* ends a drain that rmdir did not wait for */
+	struct task_struct *worker;	/* runs work now, and will look at done itself */
+	atomic_t in_flight;
+	unsigned long error_window;	/* second (of jiffies) of error_count; worker only */
+	unsigned int error_count;
+
+	struct list_head bindings;	/* RTNL */
+	bool published;			/* RTNL: bindings carry it */
+	u8 min_sectors;			/* smallest aoe_sectors() of its interfaces; RTNL writes */
+	struct aoetgt_stats stats;
+};
+
+/*
+ * A net device in use.  Exists while bindings are attached to it, and longer
+ * if requests still hold it; those find @dev gone and drop their reply, so
+ * that a slow disk never holds up the network stack.
+ */
+struct aoetgt_iface {
+	struct list_head node;		/* in aoetgt_ifaces, RTNL */
+	struct kref ref;
+	struct net_device __rcu *dev;	/* NULL once it is gone; RTNL writes */
+	netdevice_tracker tracker;
+	unsigned int bindings;		/* attached; RTNL */
+	struct packet_type packet_type;
+	struct xarray targets;		/* by address; RTNL writes, RCU reads */
+	struct sk_buff_head wild;	/* frames for more than one target */
+	struct work_struct work;	/* hands them out, and sends advertisements */
+	atomic64_t count[AOETGT_IFACE_STAT_NR];
+};
+
+/* "Export this target on the interface of that name." */
+struct aoetgt_binding {
+	struct config_item item;
+	struct aoetgt_target *target;
+	struct list_head target_node;	/* RTNL */
+	struct list_head node;		/* in aoetgt_bindings, RTNL */
+	struct net *net;		/* NULL once that namespace is gone; RTNL */
+	struct aoetgt_iface *iface;	/* NULL while the interface is missing; RTNL */
+	char ifname[IFNAMSIZ];
+};
+
+/*
+ * A frame that a target has accepted.  It has one owner at a time: rx, worker,
+ * bio, done.  It ends in aoetgt_request_reply() or aoetgt_request_drop().
+ */
+struct aoetgt_request {
+	struct llist_node node;		/* on target->rx, then on target->done */
+	struct aoetgt_target *target;	/* holds target->refs */
+	struct aoetgt_iface *iface;	/* holds iface->ref */
+	struct sk_buff *skb;		/* until its payload has been taken */
+	struct aoe_frame frame;		/* what came; ATA registers turn into the answer */
+	u8 client[ETH_ALEN];
+	bool wild;			/* it was asked of more than one target */
+	enum aoe_verdict verdict;
+	struct aoetgt_place place;
+	u64 t_rx;			/* local_clock() */
+	u64 t_start;
+	u64 t_end;
+
+	void (*start)(struct aoetgt_request *req);	/* worker: nothing is in the way now */
+	void (*done)(struct aoetgt_request *req);	/* its I/O has ended */
+	struct ata_op op;
+	u64 lba;
+	u32 sectors;			/* still to be done */
+	u32 step;			/* sectors of the I/O under way */
+	blk_status_t status;
+	bool failed;			/* the answer is an ATA error */
+	u32 transferred;		/* bytes of data in or out, once it has worked */
+
+	unsigned int data_len;		/* bytes in the pages of bvecs */
+	unsigned int nr_pages;
+	struct bio bio;
+	struct bio_vec bvecs[AOETGT_PAGES];
+};
+
+/* Calls that go up a floor: given down by main.c at load. */
+struct aoetgt_ops {
+	int (*receive)(struct sk_buff *skb, struct net_device *dev, struct packet_type *pt,
+		       struct net_device *orig_dev);
+	void (*iface_work)(struct work_struct *work);
+	void (*target_work)(struct work_struct *work);
+	void (*done_work)(struct work_struct *work);
+};
+
+#define aoetgt_err(t, fmt, ...)						\
+	pr_err("target e%u.%u: " fmt "\n", (t)->shelf, (t)->slot, ##__VA_ARGS__)
+#define aoetgt_info(t, fmt, ...)					\
+	pr_info("target e%u.%u: " fmt "\n", (t)->shelf, (t)->slot, ##__VA_ARGS__)
+
+static inline unsigned long aoetgt_address(u16 shelf, u8 slot)
+{
+	return (unsigned long)shelf << 8 | slot;
+}
+
+/* configfs.c */
+int aoetgt_configfs_init(void);
+void aoetgt_configfs_exit(void);
+
+/* rx.c */
+extern const struct aoetgt_ops aoetgt_rx_ops;
+
+/* cmd_ata.c, cmd_cfg.c */
+void aoetgt_ata_execute(struct aoetgt_request *req);
+void aoetgt_config_execute(struct aoetgt_request *req);
+void aoetgt_mask_execute(struct aoetgt_request *req);
+void aoetgt_reserve_execute(struct aoetgt_request *req);
+void aoetgt_advertise(struct aoetgt_target *t, struct aoetgt_iface *iface);
+
+/* target.c */
+int aoetgt_target_init(const struct aoetgt_ops *ops);
+void aoetgt_target_exit(void);
+struct aoetgt_target *aoetgt_target_create(u16 shelf, u8 slot);
+void aoetgt_target_default_serial(struct aoetgt_target *t);
+int aoetgt_target_enable(struct aoetgt_target *t);
+void aoetgt_target_disable(struct aoetgt_target *t);
+void aoetgt_target_withdraw(struct aoetgt_target *t);
+void aoetgt_target_release(struct aoetgt_target *t);
+int aoetgt_target_set_read_only(struct aoetgt_target *t, bool read_only);
+const char *aoetgt_target_state(struct aoetgt_target *t);
+void aoetgt_targets_for_each(void (*fn)(struct aoetgt_target *t, struct seq_file *m),
+			     struct seq_file *m);
+bool aoetgt_target_allows(struct aoetgt_target *t, const u8 *mac);
+bool aoetgt_target_may_ata(struct aoetgt_target *t, const u8 *mac);
+const struct aoe_maclist *aoetgt_target_macs(struct aoetgt_target *t,
+					     struct aoetgt_macs __rcu *macs);
+void aoetgt_target_set_macs(struct aoetgt_target *t, struct aoetgt_macs __rcu **slot,
+			    struct aoetgt_macs *macs);
+
+/* reply.c */
+void aoetgt_request_reply(struct aoetgt_request *req, const void *arg, size_t len);
+void aoetgt_request_error(struct aoetgt_request *req, enum aoe_error error, const void *arg,
+			  size_t len);
+void aoetgt_request_drop(struct aoetgt_request *req, enum aoetgt_stat why);
+void aoetgt_reply_unasked(struct aoetgt_target *t, struct aoetgt_iface *iface, const u8 *dst,
+			  const void *arg, size_t len);
+
+/* iface.c */
+int aoetgt_iface_init(const struct aoetgt_ops *ops);
+void aoetgt_iface_exit(void);
+struct aoetgt_binding *aoetgt_binding_create(struct aoetgt_target *t, const char *ifname);
+void aoetgt_binding_remove(struct aoetgt_binding *b);
+const char *aoetgt_binding_state(struct aoetgt_binding *b);
+void aoetgt_binding_netdev(struct aoetgt_binding *b, char *name);
+int aoetgt_bindings_publish(struct aoetgt_target *t);
+void aoetgt_bindings_withdraw(struct aoetgt_target *t);
+void aoetgt_bindings_advertise(struct aoetgt_target *t);
+struct net_device *aoetgt_iface_dev_get(struct aoetgt_iface *iface);
+void aoetgt_iface_put(struct aoetgt_iface *iface);
+void aoetgt_iface_kick(struct aoetgt_iface *iface);
+unsigned int aoetgt_iface_mtu(struct aoetgt_iface *iface);
+bool aoetgt_iface_queue_wild(struct aoetgt_iface *iface, struct sk_buff *skb);
+struct aoetgt_target *aoetgt_iface_next(struct aoetgt_iface *iface, unsigned long *address,
+					bool advertise);
+void aoetgt_ifaces_show(struct seq_file *m);
+
+static inline void aoetgt_iface_count(struct aoetgt_iface *iface, enum aoetgt_iface_stat stat)
+{
+	atomic64_inc(&iface->count[stat]);
+}
+
+/* bdev.c */
+int aoetgt_disk_open(struct aoetgt_disk *disk, const char *path, bool read_only);
+void aoetgt_disk_close(struct aoetgt_disk *disk);
+int aoetgt_disk_set_cgroup(struct aoetgt_disk *disk, const char *path);
+sector_t aoetgt_disk_capacity(const struct aoetgt_disk *disk);
+bool aoetgt_disk_alive(const struct aoetgt_disk *disk);
+bool aoetgt_disk_can_discard(const struct aoetgt_disk *disk);
+void aoetgt_disk_describe(const struct aoetgt_disk *disk, struct ata_identity *me);
+void aoetgt_disk_rw(struct aoetgt_disk *disk, struct aoetgt_request *req, blk_opf_t opf);
+void aoetgt_disk_flush(struct aoetgt_disk *disk, struct aoetgt_request *req);
+void aoetgt_disk_discard(struct aoetgt_disk *disk, struct aoetgt_request *req);
+
+/* order.c */
+void aoetgt_order_init(struct aoetgt_order *order);
+bool aoetgt_order_enter(struct aoetgt_order *order, struct aoetgt_place *place,
+			enum aoetgt_order_kind kind, u64 first, u64 last);
+bool aoetgt_order_leave(struct aoetgt_order *order, struct aoetgt_place *place);
+struct aoetgt_place *aoetgt_order_next(struct aoetgt_order *order);
+
+/* request.c */
+extern struct workqueue_struct *aoetgt_wq;
+int aoetgt_request_init(void);
+void aoetgt_request_exit(void);
+struct aoetgt_request *aoetgt_request_alloc(struct sk_buff *skb, gfp_t gfp);
+void aoetgt_request_free(struct aoetgt_request *req);
+void aoetgt_request_no_pages(struct aoetgt_request *req);
+bool aoetgt_request_pages(struct aoetgt_request *req, unsigned int len);
+bool aoetgt_request_payload(struct aoetgt_request *req, unsigned int len);
+void aoetgt_request_complete(struct aoetgt_request *req);
+
+/* One entry of a TRIM payload; its pages are full but for the last. */
+static inline u64 aoetgt_trim_entry(struct aoetgt_request *req, unsigned int i)
+{
+	unsigned int per_page = PAGE_SIZE / sizeof(__le64);
+	__le64 *entries = page_address(req->bvecs[i / per_page].bv_page);
+
+	return le64_to_cpu(entries[i % per_page]);
+}
+
+/* stats.c */
+void aoetgt_stats_init(struct aoetgt_stats *stats);
+void aoetgt_stats_exit(struct aoetgt_stats *stats);
+u64 aoetgt_stats_dropped(const struct aoetgt_stats *stats);
+void aoetgt_stats_request(struct aoetgt_request *req, const char *ifname, bool error);
+ssize_t aoetgt_stats_latency(struct aoetgt_stats *stats, char *page);
+void aoetgt_stats_clients(struct aoetgt_stats *stats, u16 shelf, u8 slot, struct seq_file *m);
+
+static inline void aoetgt_count(struct aoetgt_target *t, enum aoetgt_stat stat)
+{
+	atomic64_inc(&t->stats.count[stat]);
+}
+
+/* debugfs.c */
+#ifdef CONFIG_DEBUG_FS
+void aoetgt_debugfs_init(void);
+void aoetgt_debugfs_exit(void);
+#else
+static inline void aoetgt_debugfs_init(void) {}
+static inline void aoetgt_debugfs_exit(void) {}
+#endif
+
+#endif /* AOETGT_H */

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Answers: the one place where frames are built, and the one place where a
+ * request ends.
+ */
+#include <linux/etherdevice.h>
+#include <linux/jiffies.h>
+
+#include "aoetgt.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
+/* Any host on the segment can provoke errors; no more than this a second. */
+#define AOETGT_ERRORS_PER_SECOND	128
+
+/*
+ * A frame with everything but data: Ethernet and AoE headers, @arg, and zeros
+ * up to the Ethernet minimum.  @data bytes will follow as page fragments.
+ */
+static struct sk_buff *aoetgt_frame_build(struct net_device *dev, const u8 *dst,
+					  const struct aoe_hdr *hdr, const void *arg, size_t len,
+					  size_t data)
+{
+	size_t total = ETH_HLEN + sizeof(*hdr) + len;
+	size_t pad = total + data < ETH_ZLEN ? ETH_ZLEN - total - data : 0;
+	struct sk_buff *skb;
+
+	skb = alloc_skb(LL_RESERVED_SPACE(dev) + total + pad + dev->needed_tailroom,
+			GFP_NOIO | __GFP_NOWARN);
+	if (!skb)
+		return NULL;
+	skb_reserve(skb, LL_RESERVED_SPACE(dev));
+	skb_reset_network_header(skb);
+	skb->dev = dev;
+	skb->protocol = htons(ETH_P_AOE);
+	skb_put_data(skb, hdr, sizeof(*hdr));
+	skb_put_data(skb, arg, len);
+	if (dev_hard_header(skb, dev, ETH_P_AOE, dst, NULL, skb->len + data) < 0) {
+		kfree_skb(skb);
+		return NULL;
+	}
+	skb_reset_mac_header(skb);
+	skb_put_zero(skb, pad);
+	return skb;
+}
+
+static void aoetgt_header_fill(struct aoe_hdr *hdr, struct aoetgt_target *t, u8 command,
+			       __be32 tag, enum aoe_error error)
+{
+	hdr->verfl = AOE_VERSION << AOE_VER_SHIFT | AOE_FLAG_RSP | (error ? AOE_FLAG_ERR : 0);
+	hdr->error = error;
+	hdr->shelf = cpu_to_be16(t->shelf);
+	hdr->slot = t->slot;
+	hdr->command = command;
+	hdr->tag = tag;
+}
+
+/* The pages become the frame's; the I/O that filled them is over. */
+static void aoetgt_frame_data(struct sk_buff *skb, struct aoetgt_request *req)
+{
+	unsigned int i;
+
+	for (i = 0; i < req->nr_pages; i++) {
+		struct bio_vec *bv = &req->bvecs[i];
+
+		skb_fill_page_desc(skb, i, bv->bv_page, 0, bv->bv_len);
+		skb->truesize += PAGE_SIZE;
+	}
+	skb->len += req->data_len;
+	skb->data_len += req->data_len;
+	req->nr_pages = 0;
+	req->data_len = 0;
+}
+
+/* The end of every request: nothing touches it, nor the target for it, later. */
+static void aoetgt_request_end(struct aoetgt_request *req, enum aoetgt_stat drop)
+{
+	struct aoetgt_target *t = req->target;
+	struct aoetgt_iface *iface = req->iface;
+
+	trace_aoetgt_request_end(req, drop == AOETGT_STAT_replied ? 0 : drop);
+	aoetgt_count(t, drop);
+	if (req->place.entered && aoetgt_order_leave(&t->disk.order, &req->place))
+		queue_work(aoetgt_wq, &t->work);
+	aoetgt_request_free(req);
+	aoetgt_iface_put(iface);
+	atomic_dec(&t->in_flight);
+	percpu_ref_put(&t->refs);
+}
+
+/**
+ * aoetgt_request_drop() - end a request without an answer
+ * @req: the request, owned by the caller, without I/O under way
+ * @why: AOETGT_STAT_drop_*
+ *
+ * Context: process.
+ */
+void aoetgt_request_drop(struct aoetgt_request *req, enum aoetgt_stat why)
+{
+	aoetgt_request_end(req, why);
+}
+
+/* Return: AOETGT_STAT_replied, or why not. */
+static enum aoetgt_stat aoetgt_request_send(struct aoetgt_request *req, struct net_device *dev,
+					    enum aoe_error error, const void *arg, size_t len)
+{
+	struct sk_buff *skb;
+	struct aoe_hdr hdr;
+	int err;
+
+	if (sizeof(hdr) + len + req->data_len > READ_ONCE(dev->mtu))
+		return AOETGT_STAT_drop_mtu;
+	aoetgt_header_fill(&hdr, req->target, req->frame.hdr.command, req->frame.hdr.tag, error);
+	skb = aoetgt_frame_build(dev, req->client, &hdr, arg, len, req->data_len);
+	if (!skb)
+		return AOETGT_STAT_drop_memory;
+	aoetgt_frame_data(skb, req);
+	/* The macro evaluates its argument twice. */
+	err = dev_queue_xmit(skb);
+	return net_xmit_eval(err) ? AOETGT_STAT_drop_xmit : AOETGT_STAT_replied;
+}
+
+static void aoetgt_request_answer(struct aoetgt_request *req, enum aoe_error error,
+				  const void *arg, size_t len)
+{
+	struct net_device *dev = aoetgt_iface_dev_get(req->iface);
+	bool failed = error || req->failed;
+	enum aoetgt_stat end;
+
+	if (!dev) {
+		aoetgt_request_end(req, AOETGT_STAT_drop_interface);
+		return;
+	}
+	aoetgt_stats_request(req, dev->name, failed);
+	end = aoetgt_request_send(req, dev, error, arg, len);
+	dev_put(dev);
+	if (end == AOETGT_STAT_replied && failed)
+		aoetgt_count(req->target, error ? AOETGT_STAT_aoe_errors :
+						  AOETGT_STAT_ata_errors);
+	aoetgt_request_end(req, end);
+}
+
+/**
+ * aoetgt_request_reply() - answer a request, and end it
+ * @req: the request, owned by the caller; its pages are sent behind @arg
+ * @arg: what follows the AoE header
+ * @len: its length in bytes
+ *
+ * The reply leaves by the interface that the request came by, whatever
+ * address that has now, and is dropped if the interface is gone or cannot
+ * carry it.
+ *
+ * Context: process, may sleep.  Section 2.2.
+ */
+void aoetgt_request_reply(struct aoetgt_request *req, const void *arg, size_t len)
+{
+	aoetgt_request_answer(req, AOE_OK, arg, len);
+}
+
+/* Only the target's worker comes here, so nothing is locked. */
+static bool aoetgt_error_ok(struct aoetgt_target *t)
+{
+	unsigned long second = jiffies / HZ;
+
+	if (t->error_window != second) {
+		t->error_window = second;
+		t->error_count = 0;
+	}
+	return t->error_count++ < AOETGT_ERRORS_PER_SECOND;
+}
+
+/**
+ * aoetgt_request_error() - answer a request with an AoE error, and end it
+ * @req: the request, owned by the caller
+ * @error: the error; those that any stranger can cause are limited in rate
+ * @arg: what follows the AoE header
+ * @len: its length in bytes
+ *
+ * Context: process, may sleep; for errors 1, 2 and 5 the worker.  Section 1.3.
+ */
+void aoetgt_request_error(struct aoetgt_request *req, enum aoe_error error, const void *arg,
+			  size_t len)
+{
+	bool limited = error == AOE_ERR_COMMAND || error == AOE_ERR_ARGUMENT ||
+		       error == AOE_ERR_VERSION;
+
+	aoetgt_request_no_pages(req);
+	if (limited && !aoetgt_error_ok(req->target))
+		aoetgt_request_drop(req, AOETGT_STAT_drop_rate);
+	else
+		aoetgt_request_answer(req, error, arg, len);
+}
+
+/**
+ * aoetgt_reply_unasked() - tell one host, or all, what a config query would
+ * @t: the target
+ * @iface: where to
+ * @dst: to whom, NULL for all
+ * @arg: what follows the AoE header
+ * @len: its length in bytes
+ *
+ * Context: process, may sleep.  Section 2.4, advertisement.
+ */
+void aoetgt_reply_unasked(struct aoetgt_target *t, struct aoetgt_iface *iface, const u8 *dst,
+			  const void *arg, size_t len)
+{
+	struct net_device *dev = aoetgt_iface_dev_get(iface);
+	struct sk_buff *skb = NULL;
+	struct aoe_hdr hdr;
+
+	if (!dev)
+		return;
+	aoetgt_header_fill(&hdr, t, AOE_CMD_CONFIG, 0, AOE_OK);
+	if (sizeof(hdr) + len <= READ_ONCE(dev->mtu))
+		skb = aoetgt_frame_build(dev, dst ?: dev->broadcast, &hdr, arg, len, 0);
+	if (skb)
+		dev_queue_xmit(skb);
+	dev_put(dev);
+}

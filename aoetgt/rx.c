@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The way in: the packet handler, which refuses the cheapest things first and
+ * never prints, and the works that take over in process context.
+ *
+ * A frame for one target goes: aoetgt_rcv() -> target->rx -> target work.
+ * A frame for many goes by iface->wild and the iface work in between, so that
+ * 4096 targets do not answer from within one softirq.
+ */
+#include <linux/delay.h>
+#include <linux/etherdevice.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/sched/clock.h>
+#include <linux/sched/mm.h>
+
+#include "aoetgt.h"
+#include "trace.h"
+
+/* After so many answers to one frame, let the others have the wire. */
+#define AOETGT_BURST		32
+
+static void aoetgt_rcv_refuse(struct aoetgt_target *t, enum aoetgt_stat why)
+{
+	aoetgt_count(t, why);
+	percpu_ref_put(&t->refs);
+}
+
+static enum aoetgt_stat aoetgt_verdict_drop(enum aoe_verdict verdict)
+{
+	switch (verdict) {
+	case AOE_DROP_VERSION:
+		return AOETGT_STAT_drop_version;
+	case AOE_DROP_COMMAND:
+		return AOETGT_STAT_drop_command;
+	case AOE_DROP_SHORT:
+		return AOETGT_STAT_drop_short;
+	default:
+		return 0;
+	}
+}
+
+/*
+ * A frame has found its target, whose refs are held and pass to the request.
+ * The frame stays the caller's.  Softirq, or the iface work.
+ */
+static void aoetgt_rcv_target(struct aoetgt_target *t, struct aoetgt_iface *iface,
+			      struct sk_buff *skb, const struct aoe_frame *frame, gfp_t gfp)
+{
+	enum aoe_verdict verdict = aoe_check(&frame->hdr, skb->len);
+	enum aoetgt_stat drop = aoetgt_verdict_drop(verdict);
+	struct aoetgt_request *req;
+
+	aoetgt_count(t, AOETGT_STAT_accepted);
+	if (!aoetgt_target_allows(t, eth_hdr(skb)->h_source))
+		return aoetgt_rcv_refuse(t, AOETGT_STAT_drop_masked);
+	if (drop)
+		return aoetgt_rcv_refuse(t, drop);
+	if (atomic_inc_return(&t->in_flight) > READ_ONCE(t->buffer_count)) {
+		atomic_dec(&t->in_flight);
+		return aoetgt_rcv_refuse(t, AOETGT_STAT_drop_busy);
+	}
+	req = aoetgt_request_alloc(skb, gfp);
+	if (!req) {
+		atomic_dec(&t->in_flight);
+		return aoetgt_rcv_refuse(t, AOETGT_STAT_drop_memory);
+	}
+	kref_get(&iface->ref);
+	req->target = t;
+	req->iface = iface;
+	req->frame = *frame;
+	req->verdict = verdict;
+	req->wild = aoe_is_wild(&frame->hdr);
+	ether_addr_copy(req->client, eth_hdr(skb)->h_source);
+	trace_aoetgt_request_start(req);
+	/* From here on the worker may end the request; the target stays, see below. */
+	percpu_ref_get(&t->refs);
+	llist_add(&req->node, &t->rx);
+	queue_work(aoetgt_wq, &t->work);
+	percpu_ref_put(&t->refs);
+}
+
+/* Return: 0, or the counter of why the frame is nobody's. */
+static enum aoetgt_iface_stat aoetgt_rcv_check(struct sk_buff *skb, struct aoe_frame *frame)
+{
+	unsigned int len = min_t(unsigned int, skb->len, sizeof(*frame));
+	const u8 *src = eth_hdr(skb)->h_source;
+
+	if (skb->pkt_type != PACKET_HOST && skb->pkt_type != PACKET_BROADCAST)
+		return AOETGT_IFACE_drop_otherhost;
+	if (len < sizeof(frame->hdr) || !skb_frags_readable(skb) ||
+	    skb_copy_bits(skb, 0, frame, len))
+		return AOETGT_IFACE_drop_short;
+	/* Replies must go no further than here, or two targets could talk forever. */
+	if (frame->hdr.verfl & AOE_FLAG_RSP)
+		return AOETGT_IFACE_drop_response;
+	if (is_multicast_ether_addr(src))
+		return AOETGT_IFACE_drop_source;
+	if (is_zero_ether_addr(src) && !(skb->dev->flags & IFF_LOOPBACK))
+		return AOETGT_IFACE_drop_source;
+	return AOETGT_IFACE_frames;
+}
+
+/* The packet handler; only reads the frame, which others may share.  Softirq. */
+static int aoetgt_rcv(struct sk_buff *skb, struct net_device *dev, struct packet_type *pt,
+		      struct net_device *orig_dev)
+{
+	struct aoetgt_iface *iface = pt->af_packet_priv;
+	enum aoetgt_iface_stat drop;
+	struct aoetgt_target *t;
+	struct aoe_frame frame;
+
+	aoetgt_iface_count(iface, AOETGT_IFACE_frames);
+	drop = aoetgt_rcv_check(skb, &frame);
+	if (drop != AOETGT_IFACE_frames)
+		goto out_drop;
+	if (aoe_is_wild(&frame.hdr)) {
+		if (aoetgt_iface_queue_wild(iface, skb))
+			return NET_RX_SUCCESS;
+		drop = AOETGT_IFACE_drop_backlog;
+		goto out_drop;
+	}
+	t = xa_load(&iface->targets,
+		    aoetgt_address(be16_to_cpu(frame.hdr.shelf), frame.hdr.slot));
+	if (!t || !percpu_ref_tryget_live(&t->refs)) {
+		drop = AOETGT_IFACE_drop_no_target;
+		goto out_drop;
+	}
+	aoetgt_rcv_target(t, iface, skb, &frame, GFP_ATOMIC | __GFP_NOWARN);
+	consume_skb(skb);
+	return NET_RX_SUCCESS;
+out_drop:
+	aoetgt_iface_count(iface, drop);
+	kfree_skb(skb);
+	return NET_RX_DROP;
+}
+
+/* A device's queue is shorter than 4096 answers. */
+static void aoetgt_pace(unsigned int done)
+{
+	if (done % AOETGT_BURST == 0)
+		usleep_range(500, 1000);
+}
+
+static void aoetgt_wild_hand_out(struct aoetgt_iface *iface, struct sk_buff *skb)
+{
+	unsigned long address = 0;
+	struct aoetgt_target *t;
+	struct aoe_frame frame;
+	unsigned int done = 0;
+
+	if (skb_copy_bits(skb, 0, &frame, min_t(unsigned int, skb->len, sizeof(frame))))
+		return;
+	while ((t = aoetgt_iface_next(iface, &address, false))) {
+		if (aoe_matches(&frame.hdr, t->shelf, t->slot)) {
+			aoetgt_rcv_target(t, iface, skb, &frame, GFP_NOIO | __GFP_NOWARN);
+			aoetgt_pace(++done);
+		} else {
+			percpu_ref_put(&t->refs);
+		}
+	}
+}
+
+/* Process context, one at a time for each iface. */
+static void aoetgt_iface_work(struct work_struct *work)
+{
+	struct aoetgt_iface *iface = container_of(work, struct aoetgt_iface, work);
+	unsigned long address = 0;
+	struct aoetgt_target *t;
+	unsigned int done = 0;
+	struct sk_buff *skb;
+
+	while ((skb = skb_dequeue(&iface->wild))) {
+		aoetgt_wild_hand_out(iface, skb);
+		consume_skb(skb);
+	}
+	while ((t = aoetgt_iface_next(iface, &address, true))) {
+		aoetgt_advertise(t, iface);
+		percpu_ref_put(&t->refs);
+		aoetgt_pace(++done);
+	}
+	aoetgt_iface_put(iface);
+}
+
+/* A request meets its command.  Worker. */
+static void aoetgt_dispatch(struct aoetgt_request *req)
+{
+	if (percpu_ref_is_dying(&req->target->refs))
+		return aoetgt_request_drop(req, AOETGT_STAT_drop_draining);
+	if (req->verdict == AOE_REFUSE_VERSION)
+		return aoetgt_request_error(req, AOE_ERR_VERSION, NULL, 0);
+	if (req->verdict == AOE_REFUSE_COMMAND)
+		return aoetgt_request_error(req, AOE_ERR_COMMAND, NULL, 0);
+	switch (req->frame.hdr.command) {
+	case AOE_CMD_ATA:
+		return aoetgt_ata_execute(req);
+	case AOE_CMD_CONFIG:
+		return aoetgt_config_execute(req);
+	case AOE_CMD_MASK:
+		return aoetgt_mask_execute(req);
+	case AOE_CMD_RESERVE:
+		return aoetgt_reserve_execute(req);
+	}
+}
+
+/* Answer what has ended.  Process context; may run beside itself. */
+static void aoetgt_finish(struct aoetgt_target *t)
+{
+	struct llist_node *list = llist_reverse_order(llist_del_all(&t->done));
+	struct aoetgt_request *req, *next;
+
+	llist_for_each_entry_safe(req, next, list, node)
+		req->done(req);
+}
+
+/* Requests first that waited for others, then new ones in order of arrival. */
+static void aoetgt_start_all(struct aoetgt_target *t)
+{
+	struct llist_node *list = llist_reverse_order(llist_del_all(&t->rx));
+	struct aoetgt_request *req, *next;
+	struct aoetgt_place *place;
+
+	while ((place = aoetgt_order_next(&t->disk.order))) {
+		req = container_of(place, struct aoetgt_request, place);
+		req->start(req);
+	}
+	llist_for_each_entry_safe(req, next, list, node)
+		aoetgt_dispatch(req);
+}
+
+/*
+ * The worker of a target: process context, one at a time for each target, so
+ * that arrival order is kept.  Neighbouring requests of a batch reach the
+ * device together.  What the device ends on the spot is answered here as well.
+ */
+static void aoetgt_target_work(struct work_struct *work)
+{
+	struct aoetgt_target *t = container_of(work, struct aoetgt_target, work);
+	unsigned int noio = memalloc_noio_save();
+	struct blk_plug plug;
+
+	WRITE_ONCE(t->worker, current);
+	blk_start_plug(&plug);
+	aoetgt_start_all(t);
+	blk_finish_plug(&plug);
+	WRITE_ONCE(t->worker, NULL);
+	aoetgt_finish(t);
+	memalloc_noio_restore(noio);
+}
+
+static void aoetgt_done_work(struct work_struct *work)
+{
+	struct aoetgt_target *t = container_of(work, struct aoetgt_target, done_work);
+	unsigned int noio = memalloc_noio_save();
+
+	aoetgt_finish(t);
+	memalloc_noio_restore(noio);
+}
+
+/* What lower floors call. */
+const struct aoetgt_ops aoetgt_rx_ops = {
+	.receive = aoetgt_rcv,
+	.iface_work = aoetgt_iface_work,
+	.target_work = aoetgt_target_work,
+	.done_work = aoetgt_done_work,
+};
