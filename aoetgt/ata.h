@@ -280,7 +280,7 @@ struct ata_identity {
 
 static inline void ata_put_word(u8 *id, unsigned int word, u16 val)
 {
-	id[2 * word] = val;
+	id[2 * word] = val & 0xff;
 	id[2 * word + 1] = val >> 8;
 }
 

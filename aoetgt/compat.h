@@ -13,7 +13,7 @@
 #include <linux/kernel.h>
 #include <linux/skbuff.h>
 
-#if __has_include(<linux/hex.h>)
+#ifdef AOETGT_HAVE_HEX_H
 #include <linux/hex.h>			/* mac_pton() */
 #endif
 

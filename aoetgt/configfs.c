@@ -204,7 +204,9 @@ CONFIGFS_ATTR(aoetgt_, mac_mask_remote);
 
 static ssize_t aoetgt_write_cache_show(struct config_item *item, char *page)
 {
-	return sysfs_emit(page, "%s\n", READ_ONCE(to_target(item)->write_back) ? "back" : "through");
+	bool back = READ_ONCE(to_target(item)->write_back);
+
+	return sysfs_emit(page, "%s\n", back ? "back" : "through");
 }
 
 static ssize_t aoetgt_write_cache_store(struct config_item *item, const char *page, size_t count)
