@@ -314,7 +314,7 @@ void aoetgt_target_exit(void);
 struct aoetgt_target *aoetgt_target_create(u16 shelf, u8 slot);
 void aoetgt_target_default_serial(struct aoetgt_target *t);
 int aoetgt_target_enable(struct aoetgt_target *t);
-void aoetgt_target_disable(struct aoetgt_target *t);
+int aoetgt_target_disable(struct aoetgt_target *t);
 void aoetgt_target_withdraw(struct aoetgt_target *t);
 void aoetgt_target_release(struct aoetgt_target *t);
 int aoetgt_target_set_read_only(struct aoetgt_target *t, bool read_only);

@@ -48,7 +48,7 @@ static void aoetgt_ata_out_of_range(struct aoetgt_request *req, sector_t capacit
 {
 	struct aoe_ata *ata = &req->frame.ata;
 
-	if (ata_lba(ata, ata->aflags & AOE_ATA_EXT) < capacity)
+	if (ata_lba(ata, req->op.flags & ATA_OP_EXT) < capacity)
 		ata_set_lba(ata, capacity);
 	aoetgt_ata_fail(req, ATA_STATUS_ERR, ATA_ERROR_IDNF);
 }

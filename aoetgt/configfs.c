@@ -34,7 +34,7 @@ static int aoetgt_lock_idle(struct aoetgt_target *t, const char *attr, const cha
 			    size_t count)
 {
 	mutex_lock(&t->lock);
-	if (!t->enabled)
+	if (!t->enabled && !t->draining)
 		return 0;
 	mutex_unlock(&t->lock);
 	return aoetgt_refuse(t, attr, page, count, "disable the target first", -EBUSY);
@@ -124,7 +124,7 @@ static ssize_t aoetgt_enable_store(struct config_item *item, const char *page, s
 	if (enable && !t->enabled)
 		err = aoetgt_target_enable(t);
 	else if (!enable)
-		aoetgt_target_disable(t);
+		err = aoetgt_target_disable(t);
 	mutex_unlock(&t->lock);
 	return err ?: count;
 }

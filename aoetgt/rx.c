@@ -101,7 +101,7 @@ static enum aoetgt_iface_stat aoetgt_rcv_check(struct sk_buff *skb, struct aoe_f
 	return AOETGT_IFACE_frames;
 }
 
-/* The packet handler; only reads the frame, which others may share.  Softirq. */
+/* The packet handler.  Softirq. */
 static int aoetgt_rcv(struct sk_buff *skb, struct net_device *dev, struct packet_type *pt,
 		      struct net_device *orig_dev)
 {
@@ -110,7 +110,18 @@ static int aoetgt_rcv(struct sk_buff *skb, struct net_device *dev, struct packet
 	struct aoetgt_target *t;
 	struct aoe_frame frame;
 
+	/* A lower device's handler sees the frames of VLANs on it, too: not ours. */
+	if (dev != pt->dev) {
+		consume_skb(skb);
+		return NET_RX_DROP;
+	}
 	aoetgt_iface_count(iface, AOETGT_IFACE_frames);
+	/* The worker reads it later: nobody else may move its pointers then. */
+	skb = skb_share_check(skb, GFP_ATOMIC | __GFP_NOWARN);
+	if (!skb) {
+		aoetgt_iface_count(iface, AOETGT_IFACE_drop_memory);
+		return NET_RX_DROP;
+	}
 	drop = aoetgt_rcv_check(skb, &frame);
 	if (drop != AOETGT_IFACE_frames)
 		goto out_drop;
@@ -159,6 +170,8 @@ static void aoetgt_wild_hand_out(struct aoetgt_iface *iface, struct sk_buff *skb
 			percpu_ref_put(&t->refs);
 		}
 	}
+	if (!done)
+		aoetgt_iface_count(iface, AOETGT_IFACE_drop_no_target);
 }
 
 /* Process context, one at a time for each iface. */

@@ -11,6 +11,7 @@
 
 #define AOETGT_WATCH_INTERVAL	HZ
 #define AOETGT_RMDIR_PATIENCE	HZ
+#define AOETGT_DISABLE_PATIENCE	(10 * HZ)
 
 /* Guards aoetgt_targets, the enabled ones, so that their windows never clash. */
 static DEFINE_MUTEX(aoetgt_targets_lock);
@@ -229,6 +230,11 @@ int aoetgt_target_enable(struct aoetgt_target *t)
 	int err;
 
 	lockdep_assert_held(&t->lock);
+	if (t->draining) {
+		aoetgt_err(t, "cannot enable: device %s does not end its I/O: %pe", t->device,
+			   ERR_PTR(-EBUSY));
+		return -EBUSY;
+	}
 	err = aoetgt_target_open(t);
 	if (err)
 		return err;
@@ -244,14 +250,20 @@ int aoetgt_target_enable(struct aoetgt_target *t)
 	if (err)
 		goto out_ref;
 	err = aoetgt_bindings_publish(t);
-	t->enabled = true;
 	if (err) {
 		aoetgt_err(t, "cannot enable: %pe", ERR_PTR(err));
-		aoetgt_target_disable(t);
-		return err;
+		goto out_claim;
 	}
+	t->enabled = true;
 	aoetgt_info(t, "online: %s, %llu sectors", t->device, t->announced);
 	return 0;
+out_claim:
+	/* Requests may have come in already. */
+	percpu_ref_kill(&t->refs);
+	wait_for_completion(&t->drained);
+	flush_work(&t->work);
+	flush_work(&t->done_work);
+	aoetgt_target_unclaim(t);
 out_ref:
 	percpu_ref_exit(&t->refs);
 out_close:
@@ -298,17 +310,25 @@ static void aoetgt_target_close(struct aoetgt_target *t)
  * aoetgt_target_disable() - take a target offline
  * @t: the target, its lock held
  *
- * Requests that wait are dropped, those at the disk are waited for.
+ * Requests that wait are dropped, those at the disk are waited for, within
+ * reason: the caller holds off rmdir, and that holds off mkdir elsewhere.
  *
- * Context: process, sleeps for as long as the disk takes.
+ * Context: process, sleeps.
+ * Return: 0; -EBUSY if the disk does not end its I/O, in which case the target
+ * is withdrawn and this can be tried again.
  */
-void aoetgt_target_disable(struct aoetgt_target *t)
+int aoetgt_target_disable(struct aoetgt_target *t)
 {
-	if (!t->enabled)
-		return;
 	aoetgt_target_withdraw(t);
-	wait_for_completion(&t->drained);
+	if (!t->draining)
+		return 0;
+	if (!wait_for_completion_timeout(&t->drained, AOETGT_DISABLE_PATIENCE)) {
+		aoetgt_err(t, "cannot disable: device %s does not end its I/O: %pe", t->device,
+			   ERR_PTR(-EBUSY));
+		return -EBUSY;
+	}
 	aoetgt_target_close(t);
+	return 0;
 }
 
 static void aoetgt_target_reap(struct work_struct *work)
@@ -385,11 +405,14 @@ int aoetgt_target_set_read_only(struct aoetgt_target *t, bool read_only)
  * aoetgt_target_state() - how a target fares
  * @t: the target, its lock held
  *
- * Return: "disabled", "online", or "offline" when its device is gone.
+ * Return: "disabled"; "online"; "offline" when its device is gone; "draining"
+ * when it was disabled and the device has not ended its I/O.
  */
 const char *aoetgt_target_state(struct aoetgt_target *t)
 {
 	lockdep_assert_held(&t->lock);
+	if (t->draining)
+		return "draining";
 	if (!t->enabled)
 		return "disabled";
 	return aoetgt_disk_alive(&t->disk) ? "online" : "offline";
