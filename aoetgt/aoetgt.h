@@ -4,11 +4,11 @@
  *
  * Floors, from top to bottom; includes and calls only go down:
  *
- *	main	configfs	rx	cmd_ata cmd_cfg		target
- *	reply	iface bdev	order request stats debugfs	proto ata compat
+ *	main	configfs	rx	cmd_ata cmd_cfg		target view
+ *	disk reply	iface bdev	order request stats debugfs	proto ata compat
  *
  * Lock order: configfs subsystem mutex, aoetgt_target.lock,
- * aoetgt_targets_lock, RTNL, spinlocks.  aoetgt_target.wire_lock is taken by
+ * aoetgt_disks_lock, RTNL, spinlocks.  aoetgt_target.wire_lock is taken by
  * the worker and by attribute files, and nothing else is taken under it.
  * RTNL is never held across disk I/O, and the notifier, which comes with RTNL
  * held, never wants a lock that a disk could hold up.
@@ -20,6 +20,7 @@
 #include <linux/bio.h>
 #include <linux/completion.h>
 #include <linux/configfs.h>
+#include <linux/hashtable.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/llist.h>
@@ -114,13 +115,15 @@ enum aoetgt_order_kind {
 	AOETGT_ORDER_BARRIER,		/* after everything before it */
 };
 
-/* Arrival order of requests on one disk. */
+/* Arrival order of requests on the disks of one target. */
 struct aoetgt_order {
 	spinlock_t lock;		/* guards all of it; process context */
 	struct rb_root_cached ranges;
 	struct list_head ready;		/* waited, and need not wait any more */
 	u64 seq;			/* of the latest arrival */
 };
+
+struct aoetgt_disk;
 
 /* A request's place in it; untouched while the request is not in an order. */
 struct aoetgt_place {
@@ -131,18 +134,37 @@ struct aoetgt_place {
 	u64 subtree_last;
 	u64 seq;
 	unsigned int waits;		/* requests that must leave before we start */
+	const struct aoetgt_disk *disk;	/* sectors of different disks do not overlap */
 	enum aoetgt_order_kind kind;
 	bool entered;
 };
 
-/* The window of a block device that an export shows. */
+/*
+ * A window of a block device: what a target, or a view of one, exports.
+ * Settings and @open are guarded by the target's lock.
+ */
 struct aoetgt_disk {
+	struct aoetgt_target *target;
+	char label[48];			/* for the log: whose disk this is */
+	char *path;
+	u64 offset;			/* sectors */
+	u64 length;			/* 0: to the end */
+	bool read_only;
+	bool open;
+	bool draining;			/* no new users, and not closed yet; aoetgt_disks_lock */
+
+	/* Valid while open. */
 	struct aoetgt_handle handle;
 	struct cgroup_subsys_state *css;	/* block cgroup of its bios, or NULL */
-	sector_t first;			/* of the window, on the device */
-	sector_t length;		/* 0: to the end */
 	bool writable;			/* the device was opened for writing */
-	struct aoetgt_order order;
+	struct percpu_ref refs;		/* one for each request */
+	struct completion drained;
+	struct list_head node;		/* in aoetgt_disks, aoetgt_disks_lock */
+	sector_t announced;		/* capacity last told to the clients; watch work */
+	bool offline;			/* logged as such; watch work */
+
+	struct work_struct reap_work;	/* ends a drain that rmdir did not wait for */
+	void (*free)(struct aoetgt_disk *disk);
 };
 
 /* A MAC list, replaced as a whole so that softirq can read it under RCU. */
@@ -158,16 +180,14 @@ struct aoetgt_macs {
 struct aoetgt_target {
 	struct config_group group;
 	struct config_group interfaces_group;
+	struct config_group views_group;
 	struct config_group stats_group;
 	u16 shelf;
 	u8 slot;
 
 	struct mutex lock;		/* guards settings and the whole of enable/disable */
 	bool enabled;
-	char *device;
-	u64 offset;			/* sectors */
-	u64 length;
-	bool read_only;
+	struct aoetgt_disk disk;	/* of every client without a view; its refs are ours */
 	bool write_back;		/* policy: may answer from the disk's cache */
 	bool discard;
 	bool mask_remote;		/* AoE clients may edit the mask */
@@ -184,23 +204,18 @@ struct aoetgt_target {
 	u8 *config;			/* guarded by wire_lock */
 	unsigned int config_len;
 
-	/* Valid from enable until the drain has ended. */
-	struct aoetgt_disk disk;
-	struct percpu_ref refs;		/* one for each request */
-	struct completion drained;
+	DECLARE_HASHTABLE(views, 4);	/* enabled ones by MAC; lock writes, RCU reads */
+
+	/* Valid while the disk is open. */
 	bool write_cache;		/* client's choice within the policy */
 	bool look_ahead;
-	sector_t announced;		/* capacity last told to the clients; watch work */
-	bool offline;			/* logged as such; watch work */
-	struct list_head enabled_node;	/* in aoetgt_targets, aoetgt_targets_lock */
-	bool draining;			/* withdrawn, and not closed yet */
 
 	/* Data path. */
 	struct llist_head rx;		/* accepted requests, newest first */
 	struct llist_head done;		/* requests whose I/O has ended, newest first */
 	struct work_struct work;	/* takes them from rx, in order */
 	struct work_struct done_work;	/* answers them */
-	struct work_struct reap_work;	/* ends a drain that rmdir did not wait for */
+	struct aoetgt_order order;
 	struct task_struct *worker;	/* runs work now, and will look at done itself */
 	atomic_t in_flight;
 	unsigned long error_window;	/* second (of jiffies) of error_count; worker only */
@@ -210,6 +225,15 @@ struct aoetgt_target {
 	bool published;			/* RTNL: bindings carry it */
 	u8 min_sectors;			/* smallest aoe_sectors() of its interfaces; RTNL writes */
 	struct aoetgt_stats stats;
+};
+
+/* "This client sees another disk at the same address." */
+struct aoetgt_view {
+	struct config_item item;
+	struct hlist_node node;		/* in target->views */
+	u8 mac[ETH_ALEN];
+	bool enabled;			/* target->lock */
+	struct aoetgt_disk disk;
 };
 
 /*
@@ -247,7 +271,8 @@ struct aoetgt_binding {
  */
 struct aoetgt_request {
 	struct llist_node node;		/* on target->rx, then on target->done */
-	struct aoetgt_target *target;	/* holds target->refs */
+	struct aoetgt_target *target;	/* holds target->disk.refs */
+	struct aoetgt_disk *disk;	/* that one, or a view's, whose refs it holds too */
 	struct aoetgt_iface *iface;	/* holds iface->ref */
 	struct sk_buff *skb;		/* until its payload has been taken */
 	struct aoe_frame frame;		/* what came; ATA registers turn into the answer */
@@ -289,6 +314,9 @@ struct aoetgt_ops {
 #define aoetgt_info(t, fmt, ...)					\
 	pr_info("target e%u.%u: " fmt "\n", (t)->shelf, (t)->slot, ##__VA_ARGS__)
 
+#define aoetgt_disk_err(disk, fmt, ...)	pr_err("%s: " fmt "\n", (disk)->label, ##__VA_ARGS__)
+#define aoetgt_disk_info(disk, fmt, ...)	pr_info("%s: " fmt "\n", (disk)->label, ##__VA_ARGS__)
+
 static inline unsigned long aoetgt_address(u16 shelf, u8 slot)
 {
 	return (unsigned long)shelf << 8 | slot;
@@ -317,16 +345,32 @@ int aoetgt_target_enable(struct aoetgt_target *t);
 int aoetgt_target_disable(struct aoetgt_target *t);
 void aoetgt_target_withdraw(struct aoetgt_target *t);
 void aoetgt_target_release(struct aoetgt_target *t);
-int aoetgt_target_set_read_only(struct aoetgt_target *t, bool read_only);
-const char *aoetgt_target_state(struct aoetgt_target *t);
-void aoetgt_targets_for_each(void (*fn)(struct aoetgt_target *t, struct seq_file *m),
-			     struct seq_file *m);
 bool aoetgt_target_allows(struct aoetgt_target *t, const u8 *mac);
 bool aoetgt_target_may_ata(struct aoetgt_target *t, const u8 *mac);
 const struct aoe_maclist *aoetgt_target_macs(struct aoetgt_target *t,
 					     struct aoetgt_macs __rcu *macs);
 void aoetgt_target_set_macs(struct aoetgt_target *t, struct aoetgt_macs __rcu **slot,
 			    struct aoetgt_macs *macs);
+
+/* view.c */
+struct aoetgt_view *aoetgt_view_create(struct aoetgt_target *t, const u8 *mac);
+int aoetgt_view_enable(struct aoetgt_view *v);
+int aoetgt_view_disable(struct aoetgt_view *v);
+void aoetgt_view_withdraw(struct aoetgt_view *v);
+void aoetgt_view_release(struct aoetgt_view *v);
+struct aoetgt_disk *aoetgt_view_disk_get(struct aoetgt_target *t, const u8 *mac);
+
+/* disk.c */
+void aoetgt_disk_init(struct aoetgt_disk *disk, struct aoetgt_target *t);
+int aoetgt_disk_start(struct aoetgt_disk *disk, const char *cgroup);
+void aoetgt_disk_kill(struct aoetgt_disk *disk);
+int aoetgt_disk_stop(struct aoetgt_disk *disk);
+void aoetgt_disk_release(struct aoetgt_disk *disk, void (*free)(struct aoetgt_disk *disk));
+int aoetgt_disk_set_read_only(struct aoetgt_disk *disk, bool read_only);
+const char *aoetgt_disk_state(struct aoetgt_disk *disk);
+void aoetgt_disks_for_each(void (*fn)(struct aoetgt_target *t, struct seq_file *m),
+			   struct seq_file *m);
+void aoetgt_disks_exit(void);
 
 /* reply.c */
 void aoetgt_request_reply(struct aoetgt_request *req, const void *arg, size_t len);
@@ -361,7 +405,7 @@ static inline void aoetgt_iface_count(struct aoetgt_iface *iface, enum aoetgt_if
 }
 
 /* bdev.c */
-int aoetgt_disk_open(struct aoetgt_disk *disk, const char *path, bool read_only);
+int aoetgt_disk_open(struct aoetgt_disk *disk);
 void aoetgt_disk_close(struct aoetgt_disk *disk);
 int aoetgt_disk_set_cgroup(struct aoetgt_disk *disk, const char *path);
 sector_t aoetgt_disk_capacity(const struct aoetgt_disk *disk);
@@ -375,7 +419,8 @@ void aoetgt_disk_discard(struct aoetgt_disk *disk, struct aoetgt_request *req);
 /* order.c */
 void aoetgt_order_init(struct aoetgt_order *order);
 bool aoetgt_order_enter(struct aoetgt_order *order, struct aoetgt_place *place,
-			enum aoetgt_order_kind kind, u64 first, u64 last);
+			const struct aoetgt_disk *disk, enum aoetgt_order_kind kind,
+			u64 first, u64 last);
 bool aoetgt_order_leave(struct aoetgt_order *order, struct aoetgt_place *place);
 struct aoetgt_place *aoetgt_order_next(struct aoetgt_order *order);
 
@@ -397,6 +442,13 @@ static inline u64 aoetgt_trim_entry(struct aoetgt_request *req, unsigned int i)
 	__le64 *entries = page_address(req->bvecs[i / per_page].bv_page);
 
 	return le64_to_cpu(entries[i % per_page]);
+}
+
+/* Has the target, or this client's view, been disabled since the request came? */
+static inline bool aoetgt_request_dying(struct aoetgt_request *req)
+{
+	return percpu_ref_is_dying(&req->target->disk.refs) ||
+	       percpu_ref_is_dying(&req->disk->refs);
 }
 
 /* stats.c */

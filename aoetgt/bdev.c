@@ -15,25 +15,23 @@ static struct block_device *aoetgt_disk_bdev(const struct aoetgt_disk *disk)
 
 /**
  * aoetgt_disk_open() - open the device of an export
- * @disk: window set; the rest is filled in
- * @path: of the device
- * @read_only: the export does not need to write
+ * @disk: path and window set; the device is filled in
  *
- * The device is opened for writing when that is possible, so that @read_only
+ * The device is opened for writing when that is possible, so that read_only
  * can change later.
  *
  * Context: process, sleeps.
  * Return: 0; -ENOENT, -ENOTBLK, -EBUSY and others of the open; -EROFS;
  * -EOPNOTSUPP for a sector size other than 512; -ERANGE for a window outside.
  */
-int aoetgt_disk_open(struct aoetgt_disk *disk, const char *path, bool read_only)
+int aoetgt_disk_open(struct aoetgt_disk *disk)
 {
 	int err;
 
-	err = aoetgt_handle_open(&disk->handle, path, true, (void *)aoetgt_holder);
+	err = aoetgt_handle_open(&disk->handle, disk->path, true, (void *)aoetgt_holder);
 	disk->writable = !err;
-	if (read_only && (err == -EROFS || err == -EACCES))
-		err = aoetgt_handle_open(&disk->handle, path, false, (void *)aoetgt_holder);
+	if (disk->read_only && (err == -EROFS || err == -EACCES))
+		err = aoetgt_handle_open(&disk->handle, disk->path, false, (void *)aoetgt_holder);
 	if (err)
 		return err == -EACCES ? -EROFS : err;
 	if (disk->writable && bdev_read_only(aoetgt_disk_bdev(disk)))
@@ -41,14 +39,12 @@ int aoetgt_disk_open(struct aoetgt_disk *disk, const char *path, bool read_only)
 
 	if (bdev_logical_block_size(aoetgt_disk_bdev(disk)) != AOE_SECTOR)
 		err = -EOPNOTSUPP;
-	else if (!read_only && !disk->writable)
+	else if (!disk->read_only && !disk->writable)
 		err = -EROFS;
 	else if (!aoetgt_disk_capacity(disk) || aoetgt_disk_capacity(disk) < disk->length)
 		err = -ERANGE;
 	if (err)
 		aoetgt_handle_close(&disk->handle);
-	else
-		aoetgt_order_init(&disk->order);
 	return err;
 }
 
@@ -95,10 +91,10 @@ sector_t aoetgt_disk_capacity(const struct aoetgt_disk *disk)
 {
 	sector_t size = bdev_nr_sectors(aoetgt_disk_bdev(disk));
 
-	if (size <= disk->first)
+	if (size <= disk->offset)
 		return 0;
-	size -= disk->first;
-	return disk->length ? min(size, disk->length) : size;
+	size -= disk->offset;
+	return disk->length ? min_t(sector_t, size, disk->length) : size;
 }
 
 /**
@@ -142,7 +138,7 @@ void aoetgt_disk_describe(const struct aoetgt_disk *disk, struct ata_identity *m
 		align /= AOE_SECTOR;
 	else
 		align = 0;
-	me->align = (disk->first + per_phys - align % per_phys) & (per_phys - 1);
+	me->align = (disk->offset + per_phys - align % per_phys) & (per_phys - 1);
 	me->rotation = bdev_rot(bdev) ? 0 : 1;
 	me->wcache_supported = bdev_write_cache(bdev);
 }
@@ -178,7 +174,7 @@ void aoetgt_disk_rw(struct aoetgt_disk *disk, struct aoetgt_request *req, blk_op
 	struct bio *bio = &req->bio;
 
 	bio_init(bio, aoetgt_disk_bdev(disk), req->bvecs, req->nr_pages, opf);
-	bio->bi_iter.bi_sector = disk->first + req->lba;
+	bio->bi_iter.bi_sector = disk->offset + req->lba;
 	bio->bi_iter.bi_size = req->data_len;
 	bio->bi_vcnt = req->nr_pages;
 	bio->bi_end_io = aoetgt_disk_end_io;
@@ -231,7 +227,7 @@ void aoetgt_disk_discard(struct aoetgt_disk *disk, struct aoetgt_request *req)
 		u32 n = ata_trim_range(aoetgt_trim_entry(req, i), &lba);
 
 		if (n)
-			__blkdev_issue_discard(aoetgt_disk_bdev(disk), disk->first + lba, n,
+			__blkdev_issue_discard(aoetgt_disk_bdev(disk), disk->offset + lba, n,
 					       GFP_NOIO, &bio);
 	}
 	if (!bio) {

@@ -81,7 +81,7 @@ static void aoetgt_ata_io_failed(struct aoetgt_request *req)
 		return aoetgt_ata_abort(req);
 	}
 	/* A device that has gone reports I/O errors like a bad sector. */
-	if (!aoetgt_disk_alive(&req->target->disk))
+	if (!aoetgt_disk_alive(req->disk))
 		return aoetgt_ata_refuse(req, AOE_ERR_UNAVAILABLE);
 	if (reads)
 		return aoetgt_ata_fail(req, ATA_STATUS_ERR, ATA_ERROR_UNC);
@@ -90,7 +90,7 @@ static void aoetgt_ata_io_failed(struct aoetgt_request *req)
 
 static void aoetgt_ata_done(struct aoetgt_request *req)
 {
-	if (percpu_ref_is_dying(&req->target->refs))
+	if (aoetgt_request_dying(req))
 		return aoetgt_request_drop(req, AOETGT_STAT_drop_draining);
 	if (req->status)
 		return aoetgt_ata_io_failed(req);
@@ -109,7 +109,7 @@ static void aoetgt_ata_done(struct aoetgt_request *req)
 static void aoetgt_ata_start(struct aoetgt_request *req)
 {
 	req->t_start = local_clock();
-	if (percpu_ref_is_dying(&req->target->refs))
+	if (aoetgt_request_dying(req))
 		return aoetgt_request_drop(req, AOETGT_STAT_drop_draining);
 	if (aoetgt_ata_io(req)->ages && req->t_start > req->t_rx + AOETGT_STALE_NS)
 		return aoetgt_request_drop(req, AOETGT_STAT_drop_stale);
@@ -120,8 +120,8 @@ static void aoetgt_ata_queue(struct aoetgt_request *req, u64 first, u64 last)
 {
 	req->start = aoetgt_ata_start;
 	req->done = aoetgt_ata_done;
-	if (aoetgt_order_enter(&req->target->disk.order, &req->place, aoetgt_ata_io(req)->order,
-			       first, last))
+	if (aoetgt_order_enter(&req->target->order, &req->place, req->disk,
+			       aoetgt_ata_io(req)->order, first, last))
 		aoetgt_ata_start(req);
 }
 
@@ -129,7 +129,7 @@ static void aoetgt_ata_submit_read(struct aoetgt_request *req)
 {
 	req->transferred = req->sectors * AOE_SECTOR;
 	if (aoetgt_request_pages(req, req->transferred))
-		aoetgt_disk_rw(&req->target->disk, req, REQ_OP_READ);
+		aoetgt_disk_rw(req->disk, req, REQ_OP_READ);
 	else
 		aoetgt_request_drop(req, AOETGT_STAT_drop_memory);
 }
@@ -142,7 +142,7 @@ static void aoetgt_ata_submit_verify(struct aoetgt_request *req)
 	len = req->step * AOE_SECTOR;
 	aoetgt_request_no_pages(req);
 	if (aoetgt_request_pages(req, len))
-		aoetgt_disk_rw(&req->target->disk, req, REQ_OP_READ);
+		aoetgt_disk_rw(req->disk, req, REQ_OP_READ);
 	else
 		aoetgt_request_drop(req, AOETGT_STAT_drop_memory);
 }
@@ -154,19 +154,19 @@ static void aoetgt_ata_submit_write(struct aoetgt_request *req)
 
 	req->transferred = req->sectors * AOE_SECTOR;
 	if (aoetgt_request_payload(req, req->transferred))
-		aoetgt_disk_rw(&req->target->disk, req, opf);
+		aoetgt_disk_rw(req->disk, req, opf);
 	else
 		aoetgt_request_drop(req, AOETGT_STAT_drop_memory);
 }
 
 static void aoetgt_ata_submit_flush(struct aoetgt_request *req)
 {
-	aoetgt_disk_flush(&req->target->disk, req);
+	aoetgt_disk_flush(req->disk, req);
 }
 
 static void aoetgt_ata_submit_trim(struct aoetgt_request *req)
 {
-	aoetgt_disk_discard(&req->target->disk, req);
+	aoetgt_disk_discard(req->disk, req);
 }
 
 static const struct aoetgt_ata_io *aoetgt_ata_io(const struct aoetgt_request *req)
@@ -214,7 +214,7 @@ static void aoetgt_ata_flush(struct aoetgt_request *req)
 /* Every range is checked before any is discarded, section 3.5. */
 static void aoetgt_ata_trim(struct aoetgt_request *req)
 {
-	sector_t capacity = aoetgt_disk_capacity(&req->target->disk);
+	sector_t capacity = aoetgt_disk_capacity(req->disk);
 	u64 lba, first = U64_MAX, end = 0;
 	unsigned int i;
 
@@ -247,11 +247,12 @@ static u64 aoetgt_ata_wwn(const char *serial)
 }
 
 /* Return: largest payload of a TRIM, 0 if there is no TRIM. */
-static u8 aoetgt_ata_trim_blocks(struct aoetgt_target *t)
+static u8 aoetgt_ata_trim_blocks(const struct aoetgt_request *req)
 {
+	struct aoetgt_target *t = req->target;
 	unsigned int ceiling = READ_ONCE(t->max_sectors) ?: AOE_SECTORS_MAX;
 
-	if (!t->discard || READ_ONCE(t->read_only) || !aoetgt_disk_can_discard(&t->disk))
+	if (!t->discard || READ_ONCE(req->disk->read_only) || !aoetgt_disk_can_discard(req->disk))
 		return 0;
 	return min_t(unsigned int, READ_ONCE(t->min_sectors), ceiling);
 }
@@ -265,12 +266,12 @@ static void aoetgt_ata_identify(struct aoetgt_request *req)
 		.firmware = t->firmware,
 		.model = t->model,
 		.look_ahead = t->look_ahead,
-		.trim_blocks = aoetgt_ata_trim_blocks(t),
+		.trim_blocks = aoetgt_ata_trim_blocks(req),
 	};
 
 	if (!aoetgt_request_pages(req, AOE_SECTOR))
 		return aoetgt_request_drop(req, AOETGT_STAT_drop_memory);
-	aoetgt_disk_describe(&t->disk, &me);
+	aoetgt_disk_describe(req->disk, &me);
 	me.wcache_supported = me.wcache_supported && t->write_back;
 	me.wcache_enabled = me.wcache_supported && t->write_cache;
 	ata_identify(page_address(req->bvecs[0].bv_page), &me);
@@ -337,8 +338,8 @@ static u8 aoetgt_ata_judge(struct aoetgt_request *req, sector_t capacity)
 		.max_sectors = aoe_sectors(aoetgt_iface_mtu(req->iface),
 					   READ_ONCE(t->max_sectors)),
 		.payload = req->skb->len - sizeof(struct aoe_hdr) - sizeof(struct aoe_ata),
-		.read_only = READ_ONCE(t->read_only) || !t->disk.writable,
-		.trim_blocks = aoetgt_ata_trim_blocks(t),
+		.read_only = READ_ONCE(req->disk->read_only) || !req->disk->writable,
+		.trim_blocks = aoetgt_ata_trim_blocks(req),
 	};
 
 	return ata_check(req->op, &req->frame.ata, &lim);
@@ -374,9 +375,10 @@ void aoetgt_ata_execute(struct aoetgt_request *req)
 		return aoetgt_request_drop(req, AOETGT_STAT_drop_wildcard);
 	if (!cmd->harmless && !aoetgt_target_may_ata(t, req->client))
 		return aoetgt_ata_refuse(req, AOE_ERR_RESERVED);
-	if (!aoetgt_disk_alive(&t->disk))
+	req->disk = aoetgt_view_disk_get(t, req->client) ?: req->disk;
+	if (!aoetgt_disk_alive(req->disk))
 		return aoetgt_ata_refuse(req, AOE_ERR_UNAVAILABLE);
-	capacity = aoetgt_disk_capacity(&t->disk);
+	capacity = aoetgt_disk_capacity(req->disk);
 	error = aoetgt_ata_judge(req, capacity);
 	if (error == ATA_ERROR_IDNF)
 		return aoetgt_ata_out_of_range(req, capacity);

@@ -257,7 +257,7 @@ static void aoetgt_reserve_answer(struct aoetgt_request *req, enum aoe_error err
 /* All that was under way when the list changed is over: it fences now. */
 static void aoetgt_reserve_start(struct aoetgt_request *req)
 {
-	if (percpu_ref_is_dying(&req->target->refs))
+	if (aoetgt_request_dying(req))
 		return aoetgt_request_drop(req, AOETGT_STAT_drop_draining);
 	aoetgt_reserve_answer(req, AOE_OK);
 }
@@ -314,7 +314,7 @@ void aoetgt_reserve_execute(struct aoetgt_request *req)
 	if (err)
 		return aoetgt_reserve_answer(req, err);
 	req->start = aoetgt_reserve_start;
-	if (aoetgt_order_enter(&req->target->disk.order, &req->place, AOETGT_ORDER_BARRIER,
-			       0, U64_MAX))
+	if (aoetgt_order_enter(&req->target->order, &req->place, req->disk,
+			       AOETGT_ORDER_BARRIER, 0, U64_MAX))
 		aoetgt_reserve_start(req);
 }

@@ -17,27 +17,30 @@ static struct aoetgt_target *to_target(struct config_item *item)
 	return container_of(to_config_group(item), struct aoetgt_target, group);
 }
 
-/* One line that names target, attribute, value and reason.  Return: @err. */
-static int aoetgt_refuse(struct aoetgt_target *t, const char *attr, const char *page,
+/* One line that names target or view, attribute, value and reason.  Return: @err. */
+static int aoetgt_refuse(struct aoetgt_disk *disk, const char *attr, const char *page,
 			 size_t count, const char *why, int err)
 {
 	int len = min_t(size_t, count, 64);
 
 	if (len && page[len - 1] == '\n')
 		len--;
-	aoetgt_err(t, "%s: \"%*pE\": %s: %pe", attr, len, page, why, ERR_PTR(err));
+	aoetgt_disk_err(disk, "%s: \"%*pE\": %s: %pe", attr, len, page, why, ERR_PTR(err));
 	return err;
 }
 
-/* Settings that the data path relies on stand still while it runs. */
-static int aoetgt_lock_idle(struct aoetgt_target *t, const char *attr, const char *page,
+/*
+ * Settings that the data path relies on stand still while it runs.  Return: 0
+ * with the target's lock held, or -EBUSY.
+ */
+static int aoetgt_lock_idle(struct aoetgt_disk *disk, const char *attr, const char *page,
 			    size_t count)
 {
-	mutex_lock(&t->lock);
-	if (!t->enabled && !t->draining)
+	mutex_lock(&disk->target->lock);
+	if (!disk->open)
 		return 0;
-	mutex_unlock(&t->lock);
-	return aoetgt_refuse(t, attr, page, count, "disable the target first", -EBUSY);
+	mutex_unlock(&disk->target->lock);
+	return aoetgt_refuse(disk, attr, page, count, "disable it first", -EBUSY);
 }
 
 static ssize_t aoetgt_show_bool(bool val, char *page)
@@ -45,15 +48,15 @@ static ssize_t aoetgt_show_bool(bool val, char *page)
 	return sysfs_emit(page, "%d\n", val);
 }
 
-static int aoetgt_parse_bool(struct aoetgt_target *t, const char *attr, const char *page,
+static int aoetgt_parse_bool(struct aoetgt_disk *disk, const char *attr, const char *page,
 			     size_t count, bool *val)
 {
 	if (kstrtobool(page, val))
-		return aoetgt_refuse(t, attr, page, count, "neither 0 nor 1", -EINVAL);
+		return aoetgt_refuse(disk, attr, page, count, "neither 0 nor 1", -EINVAL);
 	return 0;
 }
 
-static int aoetgt_parse_range(struct aoetgt_target *t, const char *attr, const char *page,
+static int aoetgt_parse_range(struct aoetgt_disk *disk, const char *attr, const char *page,
 			      size_t count, u64 min, u64 max, u64 *val)
 {
 	int err = kstrtou64(page, 0, val);
@@ -61,48 +64,158 @@ static int aoetgt_parse_range(struct aoetgt_target *t, const char *attr, const c
 	if (!err && (*val < min || *val > max))
 		err = -ERANGE;
 	if (err == -ERANGE)
-		return aoetgt_refuse(t, attr, page, count, "out of range", err);
+		return aoetgt_refuse(disk, attr, page, count, "out of range", err);
 	if (err)
-		return aoetgt_refuse(t, attr, page, count, "not a number", err);
+		return aoetgt_refuse(disk, attr, page, count, "not a number", err);
 	return 0;
 }
 
-/* device */
+/*
+ * device, offset, length, read_only, enable, size, state: targets and views
+ * have these alike.
+ */
 
-static ssize_t aoetgt_device_show(struct config_item *item, char *page)
+static ssize_t aoetgt_device_show(struct aoetgt_disk *disk, char *page)
 {
-	struct aoetgt_target *t = to_target(item);
 	ssize_t len;
 
-	mutex_lock(&t->lock);
-	len = sysfs_emit(page, "%s\n", t->device ?: "");
-	mutex_unlock(&t->lock);
+	mutex_lock(&disk->target->lock);
+	len = sysfs_emit(page, "%s\n", disk->path ?: "");
+	mutex_unlock(&disk->target->lock);
 	return len;
 }
 
-static ssize_t aoetgt_device_store(struct config_item *item, const char *page, size_t count)
+static ssize_t aoetgt_device_store(struct aoetgt_disk *disk, const char *page, size_t count)
 {
-	struct aoetgt_target *t = to_target(item);
 	size_t len = strcspn(page, "\n");
 	char *path;
 	int err;
 
 	if (page[0] != '/')
-		return aoetgt_refuse(t, "device", page, count, "not an absolute path", -EINVAL);
+		return aoetgt_refuse(disk, "device", page, count, "not an absolute path", -EINVAL);
 	path = kmemdup_nul(page, len, GFP_KERNEL);
 	if (!path)
 		return -ENOMEM;
-	err = aoetgt_lock_idle(t, "device", page, count);
-	if (err) {
-		kfree(path);
-		return err;
+	err = aoetgt_lock_idle(disk, "device", page, count);
+	if (!err) {
+		swap(disk->path, path);
+		mutex_unlock(&disk->target->lock);
 	}
-	swap(t->device, path);
-	mutex_unlock(&t->lock);
 	kfree(path);
+	return err ?: count;
+}
+
+/* Sectors; so few that neither bytes nor the end of a window overflow. */
+static ssize_t aoetgt_window_store(struct aoetgt_disk *disk, const char *attr, const char *page,
+				   size_t count, u64 *field)
+{
+	u64 val;
+	int err;
+
+	err = aoetgt_parse_range(disk, attr, page, count, 0, S64_MAX >> (SECTOR_SHIFT + 1), &val);
+	if (err)
+		return err;
+	err = aoetgt_lock_idle(disk, attr, page, count);
+	if (err)
+		return err;
+	*field = val;
+	mutex_unlock(&disk->target->lock);
 	return count;
 }
-CONFIGFS_ATTR(aoetgt_, device);
+
+static ssize_t aoetgt_offset_show(struct aoetgt_disk *disk, char *page)
+{
+	return sysfs_emit(page, "%llu\n", READ_ONCE(disk->offset));
+}
+
+static ssize_t aoetgt_offset_store(struct aoetgt_disk *disk, const char *page, size_t count)
+{
+	return aoetgt_window_store(disk, "offset", page, count, &disk->offset);
+}
+
+static ssize_t aoetgt_length_show(struct aoetgt_disk *disk, char *page)
+{
+	return sysfs_emit(page, "%llu\n", READ_ONCE(disk->length));
+}
+
+static ssize_t aoetgt_length_store(struct aoetgt_disk *disk, const char *page, size_t count)
+{
+	return aoetgt_window_store(disk, "length", page, count, &disk->length);
+}
+
+static ssize_t aoetgt_read_only_show(struct aoetgt_disk *disk, char *page)
+{
+	return aoetgt_show_bool(READ_ONCE(disk->read_only), page);
+}
+
+/* May change at any time. */
+static ssize_t aoetgt_read_only_store(struct aoetgt_disk *disk, const char *page, size_t count)
+{
+	bool val;
+	int err;
+
+	err = aoetgt_parse_bool(disk, "read_only", page, count, &val);
+	if (err)
+		return err;
+	mutex_lock(&disk->target->lock);
+	err = aoetgt_disk_set_read_only(disk, val);
+	mutex_unlock(&disk->target->lock);
+	return err ?: count;
+}
+
+static ssize_t aoetgt_size_show(struct aoetgt_disk *disk, char *page)
+{
+	ssize_t len;
+
+	mutex_lock(&disk->target->lock);
+	len = sysfs_emit(page, "%llu\n", disk->open ? (u64)aoetgt_disk_capacity(disk) : 0);
+	mutex_unlock(&disk->target->lock);
+	return len;
+}
+
+static ssize_t aoetgt_state_show(struct aoetgt_disk *disk, char *page)
+{
+	ssize_t len;
+
+	mutex_lock(&disk->target->lock);
+	len = sysfs_emit(page, "%s\n", aoetgt_disk_state(disk));
+	mutex_unlock(&disk->target->lock);
+	return len;
+}
+
+#define AOETGT_DISK_SHOW(_pfx, _to_disk, _name)						\
+static ssize_t _pfx##_name##_show(struct config_item *item, char *page)			\
+{											\
+	return aoetgt_##_name##_show(_to_disk(item), page);				\
+}
+
+#define AOETGT_DISK_ATTR(_pfx, _to_disk, _name)						\
+AOETGT_DISK_SHOW(_pfx, _to_disk, _name)							\
+static ssize_t _pfx##_name##_store(struct config_item *item, const char *page,		\
+				   size_t count)					\
+{											\
+	return aoetgt_##_name##_store(_to_disk(item), page, count);			\
+}											\
+CONFIGFS_ATTR(_pfx, _name)
+
+#define AOETGT_DISK_ATTR_RO(_pfx, _to_disk, _name)					\
+AOETGT_DISK_SHOW(_pfx, _to_disk, _name)							\
+CONFIGFS_ATTR_RO(_pfx, _name)
+
+#define AOETGT_DISK_ATTRS(_pfx, _to_disk)						\
+AOETGT_DISK_ATTR(_pfx, _to_disk, device);						\
+AOETGT_DISK_ATTR(_pfx, _to_disk, offset);						\
+AOETGT_DISK_ATTR(_pfx, _to_disk, length);						\
+AOETGT_DISK_ATTR(_pfx, _to_disk, read_only);						\
+AOETGT_DISK_ATTR_RO(_pfx, _to_disk, size);						\
+AOETGT_DISK_ATTR_RO(_pfx, _to_disk, state)
+
+static struct aoetgt_disk *target_to_disk(struct config_item *item)
+{
+	return &to_target(item)->disk;
+}
+
+AOETGT_DISK_ATTRS(aoetgt_target_, target_to_disk);
 
 /* enable */
 
@@ -117,7 +230,7 @@ static ssize_t aoetgt_enable_store(struct config_item *item, const char *page, s
 	bool enable;
 	int err;
 
-	err = aoetgt_parse_bool(t, "enable", page, count, &enable);
+	err = aoetgt_parse_bool(&t->disk, "enable", page, count, &enable);
 	if (err)
 		return err;
 	mutex_lock(&t->lock);
@@ -129,29 +242,6 @@ static ssize_t aoetgt_enable_store(struct config_item *item, const char *page, s
 	return err ?: count;
 }
 CONFIGFS_ATTR(aoetgt_, enable);
-
-/* read_only, which may change at any time */
-
-static ssize_t aoetgt_read_only_show(struct config_item *item, char *page)
-{
-	return aoetgt_show_bool(READ_ONCE(to_target(item)->read_only), page);
-}
-
-static ssize_t aoetgt_read_only_store(struct config_item *item, const char *page, size_t count)
-{
-	struct aoetgt_target *t = to_target(item);
-	bool val;
-	int err;
-
-	err = aoetgt_parse_bool(t, "read_only", page, count, &val);
-	if (err)
-		return err;
-	mutex_lock(&t->lock);
-	err = aoetgt_target_set_read_only(t, val);
-	mutex_unlock(&t->lock);
-	return err ?: count;
-}
-CONFIGFS_ATTR(aoetgt_, read_only);
 
 /* discard */
 
@@ -166,10 +256,10 @@ static ssize_t aoetgt_discard_store(struct config_item *item, const char *page, 
 	bool val;
 	int err;
 
-	err = aoetgt_parse_bool(t, "discard", page, count, &val);
+	err = aoetgt_parse_bool(&t->disk, "discard", page, count, &val);
 	if (err)
 		return err;
-	err = aoetgt_lock_idle(t, "discard", page, count);
+	err = aoetgt_lock_idle(&t->disk, "discard", page, count);
 	if (err)
 		return err;
 	t->discard = val;
@@ -192,7 +282,7 @@ static ssize_t aoetgt_mac_mask_remote_store(struct config_item *item, const char
 	bool val;
 	int err;
 
-	err = aoetgt_parse_bool(t, "mac_mask_remote", page, count, &val);
+	err = aoetgt_parse_bool(&t->disk, "mac_mask_remote", page, count, &val);
 	if (err)
 		return err;
 	WRITE_ONCE(t->mask_remote, val);
@@ -217,9 +307,9 @@ static ssize_t aoetgt_write_cache_store(struct config_item *item, const char *pa
 	int err;
 
 	if (mode < 0)
-		return aoetgt_refuse(t, "write_cache", page, count, "neither through nor back",
+		return aoetgt_refuse(&t->disk, "write_cache", page, count, "neither through nor back",
 				     -EINVAL);
-	err = aoetgt_lock_idle(t, "write_cache", page, count);
+	err = aoetgt_lock_idle(&t->disk, "write_cache", page, count);
 	if (err)
 		return err;
 	t->write_back = mode;
@@ -227,50 +317,6 @@ static ssize_t aoetgt_write_cache_store(struct config_item *item, const char *pa
 	return count;
 }
 CONFIGFS_ATTR(aoetgt_, write_cache);
-
-/* offset, length: the window, in sectors of 512 bytes */
-
-static ssize_t aoetgt_window_store(struct aoetgt_target *t, const char *attr, const char *page,
-				   size_t count, u64 *field)
-{
-	u64 val;
-	int err;
-
-	/* So that a sector number in bytes, and the sum of both, cannot overflow. */
-	err = aoetgt_parse_range(t, attr, page, count, 0, S64_MAX >> SECTOR_SHIFT, &val);
-	if (err)
-		return err;
-	err = aoetgt_lock_idle(t, attr, page, count);
-	if (err)
-		return err;
-	*field = val;
-	mutex_unlock(&t->lock);
-	return count;
-}
-
-static ssize_t aoetgt_offset_show(struct config_item *item, char *page)
-{
-	return sysfs_emit(page, "%llu\n", READ_ONCE(to_target(item)->offset));
-}
-
-static ssize_t aoetgt_offset_store(struct config_item *item, const char *page, size_t count)
-{
-	return aoetgt_window_store(to_target(item), "offset", page, count,
-				   &to_target(item)->offset);
-}
-CONFIGFS_ATTR(aoetgt_, offset);
-
-static ssize_t aoetgt_length_show(struct config_item *item, char *page)
-{
-	return sysfs_emit(page, "%llu\n", READ_ONCE(to_target(item)->length));
-}
-
-static ssize_t aoetgt_length_store(struct config_item *item, const char *page, size_t count)
-{
-	return aoetgt_window_store(to_target(item), "length", page, count,
-				   &to_target(item)->length);
-}
-CONFIGFS_ATTR(aoetgt_, length);
 
 /* buffer_count, max_sectors: what is advertised; may change at any time */
 
@@ -280,7 +326,7 @@ static ssize_t aoetgt_limit_store(struct aoetgt_target *t, const char *attr, con
 	u64 val;
 	int err;
 
-	err = aoetgt_parse_range(t, attr, page, count, min, max, &val);
+	err = aoetgt_parse_range(&t->disk, attr, page, count, min, max, &val);
 	if (err)
 		return err;
 	WRITE_ONCE(*field, val);
@@ -339,7 +385,7 @@ static ssize_t aoetgt_config_string_store(struct config_item *item, const char *
 	if (len && page[len - 1] == '\n')
 		len--;
 	if (len > AOE_CONFIG_MAX)
-		return aoetgt_refuse(t, "config_string", page, count, "longer than 1024 bytes",
+		return aoetgt_refuse(&t->disk, "config_string", page, count, "longer than 1024 bytes",
 				     -ERANGE);
 	config = kmemdup(page, max_t(size_t, len, 1), GFP_KERNEL);
 	if (!config)
@@ -441,7 +487,7 @@ static ssize_t aoetgt_macs_store(struct aoetgt_target *t, struct aoetgt_macs __r
 	if (!why)
 		return count;
 	kfree(macs);
-	return aoetgt_refuse(t, attr, page, count, why, err);
+	return aoetgt_refuse(&t->disk, attr, page, count, why, err);
 }
 
 static ssize_t aoetgt_mac_mask_show(struct config_item *item, char *page)
@@ -487,11 +533,11 @@ static ssize_t aoetgt_ident_store(struct aoetgt_target *t, const char *attr, con
 	int err;
 
 	if (len > max)
-		return aoetgt_refuse(t, attr, page, count, "too long", -ERANGE);
+		return aoetgt_refuse(&t->disk, attr, page, count, "too long", -ERANGE);
 	for (i = 0; i < len; i++)
 		if (!isascii(page[i]) || !isprint(page[i]))
-			return aoetgt_refuse(t, attr, page, count, "not printable ASCII", -EINVAL);
-	err = aoetgt_lock_idle(t, attr, page, count);
+			return aoetgt_refuse(&t->disk, attr, page, count, "not printable ASCII", -EINVAL);
+	err = aoetgt_lock_idle(&t->disk, attr, page, count);
 	if (err)
 		return err;
 	if (len) {
@@ -544,12 +590,12 @@ static ssize_t aoetgt_cgroup_store(struct config_item *item, const char *page, s
 	int err;
 
 	if (len && page[0] != '/')
-		return aoetgt_refuse(t, "cgroup", page, count, "not an absolute path", -EINVAL);
+		return aoetgt_refuse(&t->disk, "cgroup", page, count, "not an absolute path", -EINVAL);
 	if (len)
 		path = kmemdup_nul(page, len, GFP_KERNEL);
 	if (len && !path)
 		return -ENOMEM;
-	err = aoetgt_lock_idle(t, "cgroup", page, count);
+	err = aoetgt_lock_idle(&t->disk, "cgroup", page, count);
 	if (err) {
 		kfree(path);
 		return err;
@@ -561,40 +607,14 @@ static ssize_t aoetgt_cgroup_store(struct config_item *item, const char *page, s
 }
 CONFIGFS_ATTR(aoetgt_, cgroup);
 
-/* size, state */
-
-static ssize_t aoetgt_size_show(struct config_item *item, char *page)
-{
-	struct aoetgt_target *t = to_target(item);
-	ssize_t len;
-
-	mutex_lock(&t->lock);
-	len = sysfs_emit(page, "%llu\n", t->enabled ? (u64)aoetgt_disk_capacity(&t->disk) : 0);
-	mutex_unlock(&t->lock);
-	return len;
-}
-CONFIGFS_ATTR_RO(aoetgt_, size);
-
-static ssize_t aoetgt_state_show(struct config_item *item, char *page)
-{
-	struct aoetgt_target *t = to_target(item);
-	ssize_t len;
-
-	mutex_lock(&t->lock);
-	len = sysfs_emit(page, "%s\n", aoetgt_target_state(t));
-	mutex_unlock(&t->lock);
-	return len;
-}
-CONFIGFS_ATTR_RO(aoetgt_, state);
-
 static struct configfs_attribute *aoetgt_target_attrs[] = {
-	&aoetgt_attr_device,
+	&aoetgt_target_attr_device,
 	&aoetgt_attr_enable,
-	&aoetgt_attr_read_only,
+	&aoetgt_target_attr_read_only,
 	&aoetgt_attr_discard,
 	&aoetgt_attr_write_cache,
-	&aoetgt_attr_offset,
-	&aoetgt_attr_length,
+	&aoetgt_target_attr_offset,
+	&aoetgt_target_attr_length,
 	&aoetgt_attr_buffer_count,
 	&aoetgt_attr_max_sectors,
 	&aoetgt_attr_config_string,
@@ -605,8 +625,8 @@ static struct configfs_attribute *aoetgt_target_attrs[] = {
 	&aoetgt_attr_serial,
 	&aoetgt_attr_firmware,
 	&aoetgt_attr_cgroup,
-	&aoetgt_attr_size,
-	&aoetgt_attr_state,
+	&aoetgt_target_attr_size,
+	&aoetgt_target_attr_state,
 	NULL,
 };
 
@@ -711,7 +731,7 @@ static struct config_item *aoetgt_binding_make(struct config_group *group, const
 	struct aoetgt_binding *b;
 
 	if (!dev_valid_name(name)) {
-		aoetgt_refuse(t, "interfaces", name, strlen(name), "not the name of an interface",
+		aoetgt_refuse(&t->disk, "interfaces", name, strlen(name), "not the name of an interface",
 			      -EINVAL);
 		return ERR_PTR(-EINVAL);
 	}
@@ -735,6 +755,121 @@ static struct configfs_group_operations aoetgt_interfaces_ops = {
 
 static const struct config_item_type aoetgt_interfaces_type = {
 	.ct_group_ops = &aoetgt_interfaces_ops,
+	.ct_owner = THIS_MODULE,
+};
+
+/* views/ */
+
+static struct aoetgt_view *to_view(struct config_item *item)
+{
+	return container_of(item, struct aoetgt_view, item);
+}
+
+static struct aoetgt_disk *view_to_disk(struct config_item *item)
+{
+	return &to_view(item)->disk;
+}
+
+AOETGT_DISK_ATTRS(aoetgt_view_, view_to_disk);
+
+static ssize_t aoetgt_view_enable_show(struct config_item *item, char *page)
+{
+	return aoetgt_show_bool(READ_ONCE(to_view(item)->enabled), page);
+}
+
+static ssize_t aoetgt_view_enable_store(struct config_item *item, const char *page, size_t count)
+{
+	struct aoetgt_view *v = to_view(item);
+	struct aoetgt_target *t = v->disk.target;
+	bool enable;
+	int err;
+
+	err = aoetgt_parse_bool(&v->disk, "enable", page, count, &enable);
+	if (err)
+		return err;
+	mutex_lock(&t->lock);
+	if (enable && !v->enabled)
+		err = aoetgt_view_enable(v);
+	else if (!enable)
+		err = aoetgt_view_disable(v);
+	mutex_unlock(&t->lock);
+	return err ?: count;
+}
+CONFIGFS_ATTR(aoetgt_view_, enable);
+
+static struct configfs_attribute *aoetgt_view_attrs[] = {
+	&aoetgt_view_attr_device,
+	&aoetgt_view_attr_offset,
+	&aoetgt_view_attr_length,
+	&aoetgt_view_attr_read_only,
+	&aoetgt_view_attr_enable,
+	&aoetgt_view_attr_size,
+	&aoetgt_view_attr_state,
+	NULL,
+};
+
+static void aoetgt_view_item_release(struct config_item *item)
+{
+	aoetgt_view_release(to_view(item));
+}
+
+static struct configfs_item_operations aoetgt_view_item_ops = {
+	.release = aoetgt_view_item_release,
+};
+
+static const struct config_item_type aoetgt_view_type = {
+	.ct_item_ops = &aoetgt_view_item_ops,
+	.ct_attrs = aoetgt_view_attrs,
+	.ct_owner = THIS_MODULE,
+};
+
+/* The name is a MAC in one spelling only, so that no client has two views. */
+static bool aoetgt_parse_mac_name(const char *name, u8 *mac)
+{
+	char canon[3 * ETH_ALEN];
+
+	if (!mac_pton(name, mac) || is_multicast_ether_addr(mac))
+		return false;
+	snprintf(canon, sizeof(canon), "%pM", mac);
+	return !strcmp(name, canon);
+}
+
+static struct config_item *aoetgt_view_make(struct config_group *group, const char *name)
+{
+	struct aoetgt_target *t = container_of(group, struct aoetgt_target, views_group);
+	struct aoetgt_view *v;
+	u8 mac[ETH_ALEN];
+
+	if (!aoetgt_parse_mac_name(name, mac)) {
+		aoetgt_refuse(&t->disk, "views", name, strlen(name),
+			      "not a MAC in lower case with colons", -EINVAL);
+		return ERR_PTR(-EINVAL);
+	}
+	v = aoetgt_view_create(t, mac);
+	if (!v)
+		return ERR_PTR(-ENOMEM);
+	config_item_init_type_name(&v->item, name, &aoetgt_view_type);
+	return &v->item;
+}
+
+static void aoetgt_view_drop(struct config_group *group, struct config_item *item)
+{
+	struct aoetgt_view *v = to_view(item);
+	struct aoetgt_target *t = v->disk.target;
+
+	mutex_lock(&t->lock);
+	aoetgt_view_withdraw(v);
+	mutex_unlock(&t->lock);
+	config_item_put(item);
+}
+
+static struct configfs_group_operations aoetgt_views_ops = {
+	.make_item = aoetgt_view_make,
+	.drop_item = aoetgt_view_drop,
+};
+
+static const struct config_item_type aoetgt_views_type = {
+	.ct_group_ops = &aoetgt_views_ops,
 	.ct_owner = THIS_MODULE,
 };
 
@@ -793,6 +928,8 @@ static struct config_group *aoetgt_target_make(struct config_group *group, const
 	config_group_init_type_name(&t->group, name, &aoetgt_target_type);
 	config_group_init_type_name(&t->interfaces_group, "interfaces", &aoetgt_interfaces_type);
 	configfs_add_default_group(&t->interfaces_group, &t->group);
+	config_group_init_type_name(&t->views_group, "views", &aoetgt_views_type);
+	configfs_add_default_group(&t->views_group, &t->group);
 	config_group_init_type_name(&t->stats_group, "stats", &aoetgt_stats_type);
 	configfs_add_default_group(&t->stats_group, &t->group);
 	return &t->group;
@@ -824,7 +961,7 @@ static const struct config_item_type aoetgt_targets_type = {
 static ssize_t aoetgt_features_show(struct config_item *item, char *page)
 {
 	return sysfs_emit(page, "aoe11\nlba48\nflush\nfua\ntrim\nmac_mask\nreserve\nwindow\n"
-			  "read_only_shared\n%s", IS_ENABLED(CONFIG_BLK_CGROUP) ? "cgroup\n" : "");
+			  "read_only_shared\nviews\n%s", IS_ENABLED(CONFIG_BLK_CGROUP) ? "cgroup\n" : "");
 }
 CONFIGFS_ATTR_RO(aoetgt_, features);
 

@@ -15,7 +15,7 @@ static void aoetgt_clients_of(struct aoetgt_target *t, struct seq_file *m)
 static int clients_show(struct seq_file *m, void *v)
 {
 	seq_puts(m, "target client interface last_seen_ms requests bytes errors\n");
-	aoetgt_targets_for_each(aoetgt_clients_of, m);
+	aoetgt_disks_for_each(aoetgt_clients_of, m);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(clients);

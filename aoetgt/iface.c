@@ -182,7 +182,7 @@ struct aoetgt_target *aoetgt_iface_next(struct aoetgt_iface *iface, unsigned lon
 	for (;;) {
 		rcu_read_lock();
 		t = xa_find(&iface->targets, address, ULONG_MAX, filter);
-		if (t && !percpu_ref_tryget_live(&t->refs)) {
+		if (t && !percpu_ref_tryget_live(&t->disk.refs)) {
 			rcu_read_unlock();
 			++*address;
 			continue;

@@ -43,6 +43,7 @@ static void __exit aoetgt_exit(void)
 {
 	aoetgt_configfs_exit();
 	aoetgt_debugfs_exit();
+	aoetgt_disks_exit();
 	aoetgt_iface_exit();
 	aoetgt_target_exit();
 	aoetgt_request_exit();

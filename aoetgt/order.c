@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Arrival order of requests on one disk.
+ * Arrival order of requests on the disks of a target.
  *
  * Two requests of which one writes, and whose sectors overlap, are never in
  * flight together, and the one that came first runs first.  So a write that
@@ -24,6 +24,8 @@ static bool aoetgt_place_blocks(const struct aoetgt_place *early, const struct a
 	bool early_writes = early->kind == AOETGT_ORDER_WRITE;
 	bool early_reads = early->kind == AOETGT_ORDER_READ;
 
+	if (early->disk != late->disk && late->kind != AOETGT_ORDER_BARRIER)
+		return false;
 	switch (late->kind) {
 	case AOETGT_ORDER_READ:
 	case AOETGT_ORDER_FLUSH:
@@ -37,7 +39,7 @@ static bool aoetgt_place_blocks(const struct aoetgt_place *early, const struct a
 
 /**
  * aoetgt_order_init() - start an empty order
- * @order: of one disk
+ * @order: of a target
  */
 void aoetgt_order_init(struct aoetgt_order *order)
 {
@@ -49,8 +51,9 @@ void aoetgt_order_init(struct aoetgt_order *order)
 
 /**
  * aoetgt_order_enter() - take a place in the order
- * @order: of the disk
+ * @order: of the target
  * @place: of the request
+ * @disk: whose sectors they are
  * @kind: what the request does
  * @first: first sector it touches
  * @last: last sector it touches
@@ -61,10 +64,12 @@ void aoetgt_order_init(struct aoetgt_order *order)
  * the place out once everything in its way has left.
  */
 bool aoetgt_order_enter(struct aoetgt_order *order, struct aoetgt_place *place,
-			enum aoetgt_order_kind kind, u64 first, u64 last)
+			const struct aoetgt_disk *disk, enum aoetgt_order_kind kind,
+			u64 first, u64 last)
 {
 	struct aoetgt_place *other;
 
+	place->disk = disk;
 	place->kind = kind;
 	place->first = first;
 	place->last = last;
@@ -85,7 +90,7 @@ bool aoetgt_order_enter(struct aoetgt_order *order, struct aoetgt_place *place,
 
 /**
  * aoetgt_order_leave() - give the place up: the request is over
- * @order: of the disk
+ * @order: of the target
  * @place: of the request, entered before
  *
  * Context: process.
@@ -114,7 +119,7 @@ bool aoetgt_order_leave(struct aoetgt_order *order, struct aoetgt_place *place)
 
 /**
  * aoetgt_order_next() - the next request that has waited long enough
- * @order: of the disk
+ * @order: of the target
  *
  * Context: process, the worker of the target.
  * Return: its place, or NULL.

@@ -78,15 +78,18 @@ static void aoetgt_request_end(struct aoetgt_request *req, enum aoetgt_stat drop
 {
 	struct aoetgt_target *t = req->target;
 	struct aoetgt_iface *iface = req->iface;
+	struct aoetgt_disk *disk = req->disk;
 
 	trace_aoetgt_request_end(req, drop == AOETGT_STAT_replied ? 0 : drop);
 	aoetgt_count(t, drop);
-	if (req->place.entered && aoetgt_order_leave(&t->disk.order, &req->place))
+	if (req->place.entered && aoetgt_order_leave(&t->order, &req->place))
 		queue_work(aoetgt_wq, &t->work);
 	aoetgt_request_free(req);
 	aoetgt_iface_put(iface);
 	atomic_dec(&t->in_flight);
-	percpu_ref_put(&t->refs);
+	if (disk != &t->disk)
+		percpu_ref_put(&disk->refs);
+	percpu_ref_put(&t->disk.refs);
 }
 
 /**

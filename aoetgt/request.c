@@ -161,9 +161,9 @@ void aoetgt_request_complete(struct aoetgt_request *req)
 
 	req->t_end = local_clock();
 	/* The request, and its hold on the target, may be gone once it is on the list. */
-	percpu_ref_get(&t->refs);
+	percpu_ref_get(&t->disk.refs);
 	llist_add(&req->node, &t->done);
 	if (!in_task() || READ_ONCE(t->worker) != current)
 		queue_work(aoetgt_wq, &t->done_work);
-	percpu_ref_put(&t->refs);
+	percpu_ref_put(&t->disk.refs);
 }

@@ -23,7 +23,7 @@
 static void aoetgt_rcv_refuse(struct aoetgt_target *t, enum aoetgt_stat why)
 {
 	aoetgt_count(t, why);
-	percpu_ref_put(&t->refs);
+	percpu_ref_put(&t->disk.refs);
 }
 
 static enum aoetgt_stat aoetgt_verdict_drop(enum aoe_verdict verdict)
@@ -67,6 +67,7 @@ static void aoetgt_rcv_target(struct aoetgt_target *t, struct aoetgt_iface *ifac
 	}
 	kref_get(&iface->ref);
 	req->target = t;
+	req->disk = &t->disk;
 	req->iface = iface;
 	req->frame = *frame;
 	req->verdict = verdict;
@@ -74,10 +75,10 @@ static void aoetgt_rcv_target(struct aoetgt_target *t, struct aoetgt_iface *ifac
 	ether_addr_copy(req->client, eth_hdr(skb)->h_source);
 	trace_aoetgt_request_start(req);
 	/* From here on the worker may end the request; the target stays, see below. */
-	percpu_ref_get(&t->refs);
+	percpu_ref_get(&t->disk.refs);
 	llist_add(&req->node, &t->rx);
 	queue_work(aoetgt_wq, &t->work);
-	percpu_ref_put(&t->refs);
+	percpu_ref_put(&t->disk.refs);
 }
 
 /* Return: 0, or the counter of why the frame is nobody's. */
@@ -133,7 +134,7 @@ static int aoetgt_rcv(struct sk_buff *skb, struct net_device *dev, struct packet
 	}
 	t = xa_load(&iface->targets,
 		    aoetgt_address(be16_to_cpu(frame.hdr.shelf), frame.hdr.slot));
-	if (!t || !percpu_ref_tryget_live(&t->refs)) {
+	if (!t || !percpu_ref_tryget_live(&t->disk.refs)) {
 		drop = AOETGT_IFACE_drop_no_target;
 		goto out_drop;
 	}
@@ -167,7 +168,7 @@ static void aoetgt_wild_hand_out(struct aoetgt_iface *iface, struct sk_buff *skb
 			aoetgt_rcv_target(t, iface, skb, &frame, GFP_NOIO | __GFP_NOWARN);
 			aoetgt_pace(++done);
 		} else {
-			percpu_ref_put(&t->refs);
+			percpu_ref_put(&t->disk.refs);
 		}
 	}
 	if (!done)
@@ -189,7 +190,7 @@ static void aoetgt_iface_work(struct work_struct *work)
 	}
 	while ((t = aoetgt_iface_next(iface, &address, true))) {
 		aoetgt_advertise(t, iface);
-		percpu_ref_put(&t->refs);
+		percpu_ref_put(&t->disk.refs);
 		aoetgt_pace(++done);
 	}
 	aoetgt_iface_put(iface);
@@ -198,7 +199,7 @@ static void aoetgt_iface_work(struct work_struct *work)
 /* A request meets its command.  Worker. */
 static void aoetgt_dispatch(struct aoetgt_request *req)
 {
-	if (percpu_ref_is_dying(&req->target->refs))
+	if (aoetgt_request_dying(req))
 		return aoetgt_request_drop(req, AOETGT_STAT_drop_draining);
 	if (req->verdict == AOE_REFUSE_VERSION)
 		return aoetgt_request_error(req, AOE_ERR_VERSION, NULL, 0);
@@ -233,7 +234,7 @@ static void aoetgt_start_all(struct aoetgt_target *t)
 	struct aoetgt_request *req, *next;
 	struct aoetgt_place *place;
 
-	while ((place = aoetgt_order_next(&t->disk.order))) {
+	while ((place = aoetgt_order_next(&t->order))) {
 		req = container_of(place, struct aoetgt_request, place);
 		req->start(req);
 	}
