@@ -112,6 +112,9 @@ static enum aoetgt_stat aoetgt_request_send(struct aoetgt_request *req, struct n
 	struct aoe_hdr hdr;
 	int err;
 
+	/* The queue of a device that is down says "congested", not "lost". */
+	if (!netif_running(dev))
+		return AOETGT_STAT_drop_interface;
 	if (sizeof(hdr) + len + req->data_len > READ_ONCE(dev->mtu))
 		return AOETGT_STAT_drop_mtu;
 	aoetgt_header_fill(&hdr, req->target, req->frame.hdr.command, req->frame.hdr.tag, error);
