@@ -309,13 +309,11 @@ struct aoetgt_ops {
 	void (*done_work)(struct work_struct *work);
 };
 
-#define aoetgt_err(t, fmt, ...)						\
-	pr_err("target e%u.%u: " fmt "\n", (t)->shelf, (t)->slot, ##__VA_ARGS__)
-#define aoetgt_info(t, fmt, ...)					\
-	pr_info("target e%u.%u: " fmt "\n", (t)->shelf, (t)->slot, ##__VA_ARGS__)
-
-#define aoetgt_disk_err(disk, fmt, ...)	pr_err("%s: " fmt "\n", (disk)->label, ##__VA_ARGS__)
-#define aoetgt_disk_info(disk, fmt, ...)	pr_info("%s: " fmt "\n", (disk)->label, ##__VA_ARGS__)
+/* A line in the log says first whose disk it is about. */
+#define aoetgt_err(disk, fmt, ...)	\
+	pr_err("%s: " fmt "\n", (disk)->label, ##__VA_ARGS__)
+#define aoetgt_info(disk, fmt, ...)	\
+	pr_info("%s: " fmt "\n", (disk)->label, ##__VA_ARGS__)
 
 static inline unsigned long aoetgt_address(u16 shelf, u8 slot)
 {

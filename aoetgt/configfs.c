@@ -25,7 +25,7 @@ static int aoetgt_refuse(struct aoetgt_disk *disk, const char *attr, const char 
 
 	if (len && page[len - 1] == '\n')
 		len--;
-	aoetgt_disk_err(disk, "%s: \"%*pE\": %s: %pe", attr, len, page, why, ERR_PTR(err));
+	aoetgt_err(disk, "%s: \"%*pE\": %s: %pe", attr, len, page, why, ERR_PTR(err));
 	return err;
 }
 
@@ -307,8 +307,8 @@ static ssize_t aoetgt_write_cache_store(struct config_item *item, const char *pa
 	int err;
 
 	if (mode < 0)
-		return aoetgt_refuse(&t->disk, "write_cache", page, count, "neither through nor back",
-				     -EINVAL);
+		return aoetgt_refuse(&t->disk, "write_cache", page, count,
+				     "neither through nor back", -EINVAL);
 	err = aoetgt_lock_idle(&t->disk, "write_cache", page, count);
 	if (err)
 		return err;
@@ -385,8 +385,8 @@ static ssize_t aoetgt_config_string_store(struct config_item *item, const char *
 	if (len && page[len - 1] == '\n')
 		len--;
 	if (len > AOE_CONFIG_MAX)
-		return aoetgt_refuse(&t->disk, "config_string", page, count, "longer than 1024 bytes",
-				     -ERANGE);
+		return aoetgt_refuse(&t->disk, "config_string", page, count,
+				     "longer than 1024 bytes", -ERANGE);
 	config = kmemdup(page, max_t(size_t, len, 1), GFP_KERNEL);
 	if (!config)
 		return -ENOMEM;
@@ -536,7 +536,8 @@ static ssize_t aoetgt_ident_store(struct aoetgt_target *t, const char *attr, con
 		return aoetgt_refuse(&t->disk, attr, page, count, "too long", -ERANGE);
 	for (i = 0; i < len; i++)
 		if (!isascii(page[i]) || !isprint(page[i]))
-			return aoetgt_refuse(&t->disk, attr, page, count, "not printable ASCII", -EINVAL);
+			return aoetgt_refuse(&t->disk, attr, page, count,
+					     "not printable ASCII", -EINVAL);
 	err = aoetgt_lock_idle(&t->disk, attr, page, count);
 	if (err)
 		return err;
@@ -590,7 +591,8 @@ static ssize_t aoetgt_cgroup_store(struct config_item *item, const char *page, s
 	int err;
 
 	if (len && page[0] != '/')
-		return aoetgt_refuse(&t->disk, "cgroup", page, count, "not an absolute path", -EINVAL);
+		return aoetgt_refuse(&t->disk, "cgroup", page, count,
+				     "not an absolute path", -EINVAL);
 	if (len)
 		path = kmemdup_nul(page, len, GFP_KERNEL);
 	if (len && !path)
@@ -731,8 +733,8 @@ static struct config_item *aoetgt_binding_make(struct config_group *group, const
 	struct aoetgt_binding *b;
 
 	if (!dev_valid_name(name)) {
-		aoetgt_refuse(&t->disk, "interfaces", name, strlen(name), "not the name of an interface",
-			      -EINVAL);
+		aoetgt_refuse(&t->disk, "interfaces", name, strlen(name),
+			      "not the name of an interface", -EINVAL);
 		return ERR_PTR(-EINVAL);
 	}
 	b = aoetgt_binding_create(t, name);
@@ -961,7 +963,8 @@ static const struct config_item_type aoetgt_targets_type = {
 static ssize_t aoetgt_features_show(struct config_item *item, char *page)
 {
 	return sysfs_emit(page, "aoe11\nlba48\nflush\nfua\ntrim\nmac_mask\nreserve\nwindow\n"
-			  "read_only_shared\nviews\n%s", IS_ENABLED(CONFIG_BLK_CGROUP) ? "cgroup\n" : "");
+			  "read_only_shared\nviews\n%s",
+			  IS_ENABLED(CONFIG_BLK_CGROUP) ? "cgroup\n" : "");
 }
 CONFIGFS_ATTR_RO(aoetgt_, features);
 

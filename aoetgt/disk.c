@@ -50,12 +50,12 @@ static void aoetgt_disk_look(struct aoetgt_disk *disk)
 
 	if (!disk->offline && !aoetgt_disk_alive(disk)) {
 		disk->offline = true;
-		aoetgt_disk_err(disk, "device %s is gone", disk->path);
+		aoetgt_err(disk, "device %s is gone", disk->path);
 		return;
 	}
 	if (disk->offline || capacity == disk->announced)
 		return;
-	aoetgt_disk_info(disk, "size changed from %llu to %llu sectors", disk->announced, capacity);
+	aoetgt_info(disk, "size changed from %llu to %llu sectors", disk->announced, capacity);
 	disk->announced = capacity;
 	aoetgt_bindings_advertise(disk->target);
 }
@@ -119,19 +119,19 @@ static int aoetgt_disk_prepare(struct aoetgt_disk *disk, const char *cgroup)
 	int err = -ENOENT;
 
 	if (!disk->path) {
-		aoetgt_disk_err(disk, "cannot enable: device is not set: %pe", ERR_PTR(err));
+		aoetgt_err(disk, "cannot enable: device is not set: %pe", ERR_PTR(err));
 		return err;
 	}
 	err = aoetgt_disk_open(disk);
 	if (err) {
-		aoetgt_disk_err(disk, "cannot enable: device %s: %s: %pe", disk->path,
-				aoetgt_open_reason(err), ERR_PTR(err));
+		aoetgt_err(disk, "cannot enable: device %s: %s: %pe", disk->path,
+			   aoetgt_open_reason(err), ERR_PTR(err));
 		return err;
 	}
 	if (cgroup)
 		err = aoetgt_disk_set_cgroup(disk, cgroup);
 	if (err) {
-		aoetgt_disk_err(disk, "cannot enable: cgroup %s: %pe", cgroup, ERR_PTR(err));
+		aoetgt_err(disk, "cannot enable: cgroup %s: %pe", cgroup, ERR_PTR(err));
 		aoetgt_disk_close(disk);
 	}
 	return err;
@@ -145,8 +145,8 @@ static int aoetgt_disk_claim(struct aoetgt_disk *disk)
 	mutex_lock(&aoetgt_disks_lock);
 	other = aoetgt_disk_clash(disk);
 	if (other) {
-		aoetgt_disk_err(disk, "cannot enable: device %s: %s exports the same sectors: %pe",
-				disk->path, other->label, ERR_PTR(-EBUSY));
+		aoetgt_err(disk, "cannot enable: device %s: %s exports the same sectors: %pe",
+			   disk->path, other->label, ERR_PTR(-EBUSY));
 	} else {
 		list_add_tail(&disk->node, &aoetgt_disks);
 		queue_delayed_work(aoetgt_wq, &aoetgt_watch_work, AOETGT_WATCH_INTERVAL);
@@ -169,8 +169,8 @@ int aoetgt_disk_start(struct aoetgt_disk *disk, const char *cgroup)
 
 	lockdep_assert_held(&disk->target->lock);
 	if (disk->open) {
-		aoetgt_disk_err(disk, "cannot enable: device %s does not end its I/O: %pe",
-				disk->path, ERR_PTR(-EBUSY));
+		aoetgt_err(disk, "cannot enable: device %s does not end its I/O: %pe",
+			   disk->path, ERR_PTR(-EBUSY));
 		return -EBUSY;
 	}
 	err = aoetgt_disk_prepare(disk, cgroup);
@@ -224,7 +224,7 @@ static void aoetgt_disk_finish(struct aoetgt_disk *disk)
 	mutex_unlock(&aoetgt_disks_lock);
 	aoetgt_disk_close(disk);
 	disk->open = false;
-	aoetgt_disk_info(disk, "disabled");
+	aoetgt_info(disk, "disabled");
 }
 
 /**
@@ -243,8 +243,8 @@ int aoetgt_disk_stop(struct aoetgt_disk *disk)
 	if (!disk->open)
 		return 0;
 	if (!wait_for_completion_timeout(&disk->drained, AOETGT_DISABLE_PATIENCE)) {
-		aoetgt_disk_err(disk, "cannot disable: device %s does not end its I/O: %pe",
-				disk->path, ERR_PTR(-EBUSY));
+		aoetgt_err(disk, "cannot disable: device %s does not end its I/O: %pe",
+			   disk->path, ERR_PTR(-EBUSY));
 		return -EBUSY;
 	}
 	aoetgt_disk_finish(disk);
@@ -277,8 +277,8 @@ void aoetgt_disk_release(struct aoetgt_disk *disk, void (*free)(struct aoetgt_di
 {
 	if (disk->open &&
 	    !wait_for_completion_timeout(&disk->drained, AOETGT_RMDIR_PATIENCE)) {
-		aoetgt_disk_info(disk, "device %s does not end its I/O, closing it in the background",
-				 disk->path);
+		aoetgt_info(disk, "device %s does not end its I/O, closing it in the background",
+			    disk->path);
 		disk->free = free;
 		atomic_inc(&aoetgt_reaping);
 		INIT_WORK(&disk->reap_work, aoetgt_disk_reap);
@@ -307,8 +307,8 @@ int aoetgt_disk_set_read_only(struct aoetgt_disk *disk, bool read_only)
 
 	lockdep_assert_held(&disk->target->lock);
 	if (disk->open && !read_only && !disk->writable) {
-		aoetgt_disk_err(disk, "read_only: 0: device %s is read-only: %pe", disk->path,
-				ERR_PTR(-EROFS));
+		aoetgt_err(disk, "read_only: 0: device %s is read-only: %pe", disk->path,
+			   ERR_PTR(-EROFS));
 		return -EROFS;
 	}
 	mutex_lock(&aoetgt_disks_lock);
@@ -317,8 +317,8 @@ int aoetgt_disk_set_read_only(struct aoetgt_disk *disk, bool read_only)
 	if (other) {
 		err = -EBUSY;
 		WRITE_ONCE(disk->read_only, was);
-		aoetgt_disk_err(disk, "read_only: 0: %s exports the same sectors: %pe",
-				other->label, ERR_PTR(err));
+		aoetgt_err(disk, "read_only: 0: %s exports the same sectors: %pe",
+			   other->label, ERR_PTR(err));
 	}
 	mutex_unlock(&aoetgt_disks_lock);
 	return err;

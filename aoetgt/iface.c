@@ -109,8 +109,7 @@ struct net_device *aoetgt_iface_dev_get(struct aoetgt_iface *iface)
 
 	rcu_read_lock();
 	dev = rcu_dereference(iface->dev);
-	if (dev)
-		dev_hold(dev);
+	dev_hold(dev);
 	rcu_read_unlock();
 	return dev;
 }
@@ -301,7 +300,8 @@ static int aoetgt_binding_attach_rtnl(struct aoetgt_binding *b, struct net_devic
 		return 0;
 	aoetgt_binding_detach_rtnl(b);
 refuse:
-	aoetgt_err(b->target, "cannot use interface %s: %s: %pe", dev->name, why, ERR_PTR(err));
+	aoetgt_err(&b->target->disk, "cannot use interface %s: %s: %pe", dev->name, why,
+		   ERR_PTR(err));
 	return err;
 }
 

@@ -81,13 +81,27 @@ static void aoetgt_rcv_target(struct aoetgt_target *t, struct aoetgt_iface *ifac
 	percpu_ref_put(&t->disk.refs);
 }
 
+/* Loopback's own broadcast address is not Ethernet's, which counts as a group there. */
+static bool aoetgt_rcv_for_us(const struct sk_buff *skb)
+{
+	switch (skb->pkt_type) {
+	case PACKET_HOST:
+	case PACKET_BROADCAST:
+		return true;
+	case PACKET_MULTICAST:
+		return is_broadcast_ether_addr(eth_hdr(skb)->h_dest);
+	default:
+		return false;
+	}
+}
+
 /* Return: 0, or the counter of why the frame is nobody's. */
 static enum aoetgt_iface_stat aoetgt_rcv_check(struct sk_buff *skb, struct aoe_frame *frame)
 {
 	unsigned int len = min_t(unsigned int, skb->len, sizeof(*frame));
 	const u8 *src = eth_hdr(skb)->h_source;
 
-	if (skb->pkt_type != PACKET_HOST && skb->pkt_type != PACKET_BROADCAST)
+	if (!aoetgt_rcv_for_us(skb))
 		return AOETGT_IFACE_drop_otherhost;
 	if (len < sizeof(frame->hdr) || !skb_frags_readable(skb) ||
 	    skb_copy_bits(skb, 0, frame, len))

@@ -104,11 +104,11 @@ int aoetgt_target_enable(struct aoetgt_target *t)
 	t->enabled = true;
 	err = aoetgt_bindings_publish(t);
 	if (err) {
-		aoetgt_err(t, "cannot enable: %pe", ERR_PTR(err));
+		aoetgt_err(&t->disk, "cannot enable: %pe", ERR_PTR(err));
 		aoetgt_target_disable(t);
 		return err;
 	}
-	aoetgt_info(t, "online: %s, %llu sectors", t->disk.path, t->disk.announced);
+	aoetgt_info(&t->disk, "online: %s, %llu sectors", t->disk.path, t->disk.announced);
 	return 0;
 }
 

@@ -55,7 +55,7 @@ int aoetgt_view_enable(struct aoetgt_view *v)
 	hash_add_rcu(t->views, &v->node, aoetgt_view_key(v->mac));
 	v->enabled = true;
 	aoetgt_bindings_advertise(t);
-	aoetgt_disk_info(&v->disk, "online: %s, %llu sectors", v->disk.path, v->disk.announced);
+	aoetgt_info(&v->disk, "online: %s, %llu sectors", v->disk.path, v->disk.announced);
 	return 0;
 }
 
