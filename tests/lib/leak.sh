@@ -1,0 +1,97 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Does a test leave anything behind in the kernel? Source it after ktap.sh:
+#
+#	leak_mark			before anything is set up
+#	...				test, and tear all down
+#	leak_check			reports: no network device, namespace or
+#					slab object is left, rmmod works
+#
+# kmemleak is blind in User Mode Linux, so objects are counted: the module
+# allocates from kmem_caches of its own, named aoetgt_*.
+
+# leak_shrink PATTERN - make /proc/slabinfo exact: objects that a CPU keeps for
+# the next allocation count as active until it gives them back.
+leak_shrink() {
+	local cache
+	# shellcheck disable=SC2086 # a pattern
+	for cache in /sys/kernel/slab/$1; do
+		[ ! -e "$cache/shrink" ] || echo 1 >"$cache/shrink"
+	done
+}
+
+# leak_slabs - lines "cache objects" of the module's caches that are in use.
+leak_slabs() {
+	leak_shrink 'aoetgt_*'
+	awk '$1 ~ /^aoetgt_/ && $2 > 0 { print $1, $2 }' /proc/slabinfo
+}
+
+leak_netdevs() {
+	ip -o link show | awk -F': ' '{ print $2 }' | sort
+}
+
+# leak_namespaces [ENOUGH] - how many live in the kernel, named or not. A kernel
+# may keep those it cleaned up last until it cleans up another, so give it one,
+# and see how far the number sinks within 0.3 s; ENOUGH ends that early.
+leak_namespaces() {
+	local now least=999999 tries=6
+	unshare --net true
+	while [ "$tries" -gt 0 ] && [ "$least" -gt "${1:--1}" ]; do
+		sleep 0.05
+		leak_shrink net_namespace
+		now=$(awk '$1 == "net_namespace" { print $2 }' /proc/slabinfo)
+		least=$((now < least ? now : least))
+		tries=$((tries - 1))
+	done
+	echo "$least"
+}
+
+leak_mark() {
+	LEAK_NETDEVS=$(leak_netdevs)
+	LEAK_NAMED=$(leak_named)
+	LEAK_NAMESPACES=$(leak_namespaces)
+}
+
+leak_named() {
+	find /run/netns -mindepth 1 2>/dev/null | sort
+}
+
+# The last reference to a namespace or an object may go through RCU or a
+# work item, so leak_check gives them a while.
+leak_settled() {
+	[ "$(leak_namespaces "$LEAK_NAMESPACES")" -le "$LEAK_NAMESPACES" ] && [ -z "$(leak_slabs)" ]
+}
+
+leak_no_namespace() {
+	local now
+	now=$(leak_namespaces "$LEAK_NAMESPACES")
+	[ "$now" -le "$LEAK_NAMESPACES" ] ||
+		{ echo "network namespaces before: $LEAK_NAMESPACES, now: $now"; return 1; }
+}
+
+leak_no_slabs() {
+	local slabs
+	slabs=$(leak_slabs)
+	[ -z "$slabs" ] || { echo "$slabs"; return 1; }
+}
+
+leak_same() {
+	[ "$2" = "$3" ] || { printf '%s before: %s\n%s after: %s\n' "$1" "$2" "$1" "$3"; return 1; }
+}
+
+leak_module_gone() {
+	[ ! -e /sys/module/aoetgt ] || rmmod aoetgt
+}
+
+leak_check() {
+	busywait 10 leak_settled || true
+	check "no slab objects left" leak_no_slabs
+	check "same network devices as before" \
+		leak_same devices "$LEAK_NETDEVS" "$(leak_netdevs)"
+	check "same named namespaces as before" \
+		leak_same namespaces "$LEAK_NAMED" "$(leak_named)"
+	check "no network namespace is left" leak_no_namespace
+	# A cache that is destroyed with objects in it complains in the log.
+	check "the module can be unloaded" leak_module_gone
+}
