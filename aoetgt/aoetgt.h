@@ -204,7 +204,7 @@ struct aoetgt_target {
 	u8 *config;			/* guarded by wire_lock */
 	unsigned int config_len;
 
-	DECLARE_HASHTABLE(views, 4);	/* enabled ones by MAC; lock writes, RCU reads */
+	DECLARE_HASHTABLE(views, 4);	/* by MAC; lock writes, RCU reads */
 
 	/* Valid while the disk is open. */
 	bool write_cache;		/* client's choice within the policy */
@@ -230,6 +230,7 @@ struct aoetgt_target {
 /* "This client sees another disk at the same address." */
 struct aoetgt_view {
 	struct config_item item;
+	struct rcu_head rcu;
 	struct hlist_node node;		/* in target->views */
 	u8 mac[ETH_ALEN];
 	bool enabled;			/* target->lock */
@@ -366,6 +367,7 @@ int aoetgt_disk_stop(struct aoetgt_disk *disk);
 void aoetgt_disk_release(struct aoetgt_disk *disk, void (*free)(struct aoetgt_disk *disk));
 int aoetgt_disk_set_read_only(struct aoetgt_disk *disk, bool read_only);
 const char *aoetgt_disk_state(struct aoetgt_disk *disk);
+sector_t aoetgt_disk_size(struct aoetgt_disk *disk);
 void aoetgt_disks_for_each(void (*fn)(struct aoetgt_target *t, struct seq_file *m),
 			   struct seq_file *m);
 void aoetgt_disks_exit(void);

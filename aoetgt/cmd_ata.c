@@ -365,6 +365,7 @@ void aoetgt_ata_execute(struct aoetgt_request *req)
 {
 	struct aoetgt_target *t = req->target;
 	const struct aoetgt_ata_command *cmd;
+	struct aoetgt_disk *view;
 	sector_t capacity;
 	u8 error;
 
@@ -375,7 +376,11 @@ void aoetgt_ata_execute(struct aoetgt_request *req)
 		return aoetgt_request_drop(req, AOETGT_STAT_drop_wildcard);
 	if (!cmd->harmless && !aoetgt_target_may_ata(t, req->client))
 		return aoetgt_ata_refuse(req, AOE_ERR_RESERVED);
-	req->disk = aoetgt_view_disk_get(t, req->client) ?: req->disk;
+	view = aoetgt_view_disk_get(t, req->client);
+	if (IS_ERR(view))
+		return aoetgt_ata_refuse(req, AOE_ERR_UNAVAILABLE);
+	if (view)
+		req->disk = view;
 	if (!aoetgt_disk_alive(req->disk))
 		return aoetgt_ata_refuse(req, AOE_ERR_UNAVAILABLE);
 	capacity = aoetgt_disk_capacity(req->disk);

@@ -165,22 +165,12 @@ static ssize_t aoetgt_read_only_store(struct aoetgt_disk *disk, const char *page
 
 static ssize_t aoetgt_size_show(struct aoetgt_disk *disk, char *page)
 {
-	ssize_t len;
-
-	mutex_lock(&disk->target->lock);
-	len = sysfs_emit(page, "%llu\n", disk->open ? (u64)aoetgt_disk_capacity(disk) : 0);
-	mutex_unlock(&disk->target->lock);
-	return len;
+	return sysfs_emit(page, "%llu\n", (u64)aoetgt_disk_size(disk));
 }
 
 static ssize_t aoetgt_state_show(struct aoetgt_disk *disk, char *page)
 {
-	ssize_t len;
-
-	mutex_lock(&disk->target->lock);
-	len = sysfs_emit(page, "%s\n", aoetgt_disk_state(disk));
-	mutex_unlock(&disk->target->lock);
-	return len;
+	return sysfs_emit(page, "%s\n", aoetgt_disk_state(disk));
 }
 
 #define AOETGT_DISK_SHOW(_pfx, _to_disk, _name)						\

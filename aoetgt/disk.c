@@ -326,19 +326,41 @@ int aoetgt_disk_set_read_only(struct aoetgt_disk *disk, bool read_only)
 
 /**
  * aoetgt_disk_state() - how a disk fares
- * @disk: its target's lock held
+ * @disk: the disk; its target's lock, which a drain may hold, is not needed
  *
+ * Context: process, sleeps, but never for I/O.
  * Return: "disabled"; "online"; "offline" when its device is gone; "draining"
  * when it was disabled and the device has not ended its I/O.
  */
 const char *aoetgt_disk_state(struct aoetgt_disk *disk)
 {
-	lockdep_assert_held(&disk->target->lock);
-	if (!disk->open)
-		return "disabled";
-	if (disk->draining)
-		return "draining";
-	return aoetgt_disk_alive(disk) ? "online" : "offline";
+	const char *state = "disabled";
+
+	mutex_lock(&aoetgt_disks_lock);
+	if (!list_empty(&disk->node) && disk->draining)
+		state = "draining";
+	else if (!list_empty(&disk->node))
+		state = aoetgt_disk_alive(disk) ? "online" : "offline";
+	mutex_unlock(&aoetgt_disks_lock);
+	return state;
+}
+
+/**
+ * aoetgt_disk_size() - capacity for whoever asks
+ * @disk: the disk, open or not
+ *
+ * Context: as aoetgt_disk_state().
+ * Return: sectors, 0 while it is disabled.
+ */
+sector_t aoetgt_disk_size(struct aoetgt_disk *disk)
+{
+	sector_t size = 0;
+
+	mutex_lock(&aoetgt_disks_lock);
+	if (!list_empty(&disk->node))
+		size = aoetgt_disk_capacity(disk);
+	mutex_unlock(&aoetgt_disks_lock);
+	return size;
 }
 
 /**

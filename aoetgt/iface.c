@@ -504,6 +504,9 @@ static int aoetgt_netdev_event(struct notifier_block *nb, unsigned long event, v
 	case NETDEV_CHANGEADDR:
 	case NETDEV_CHANGEMTU:
 		iface = aoetgt_iface_find_rtnl(dev);
+		/* It may have become fit to be used. */
+		if (!iface && event == NETDEV_CHANGEMTU)
+			aoetgt_dev_appeared_rtnl(dev);
 		if (!iface)
 			break;
 		if (event == NETDEV_CHANGEMTU)

@@ -31,9 +31,13 @@ struct aoetgt_view *aoetgt_view_create(struct aoetgt_target *t, const u8 *mac)
 	if (!v)
 		return NULL;
 	ether_addr_copy(v->mac, mac);
+	INIT_HLIST_NODE(&v->node);
 	snprintf(v->disk.label, sizeof(v->disk.label), "target e%u.%u view %pM",
 		 t->shelf, t->slot, mac);
 	aoetgt_disk_init(&v->disk, t);
+	mutex_lock(&t->lock);
+	hash_add_rcu(t->views, &v->node, aoetgt_view_key(v->mac));
+	mutex_unlock(&t->lock);
 	return v;
 }
 
@@ -52,48 +56,56 @@ int aoetgt_view_enable(struct aoetgt_view *v)
 	err = aoetgt_disk_start(&v->disk, t->cgroup);
 	if (err)
 		return err;
-	hash_add_rcu(t->views, &v->node, aoetgt_view_key(v->mac));
-	v->enabled = true;
+	/* Pairs with aoetgt_view_disk_get(): the refs are ready. */
+	smp_store_release(&v->enabled, true);
 	aoetgt_bindings_advertise(t);
 	aoetgt_info(&v->disk, "online: %s, %llu sectors", v->disk.path, v->disk.announced);
 	return 0;
 }
 
+static void aoetgt_view_stop_using(struct aoetgt_view *v)
+{
+	lockdep_assert_held(&v->disk.target->lock);
+	if (!v->enabled)
+		return;
+	WRITE_ONCE(v->enabled, false);
+	aoetgt_disk_kill(&v->disk);
+}
+
 /**
  * aoetgt_view_withdraw() - the client sees the target's disk from now on
- * @v: the view, its target's lock held
+ * @v: the view, whose directory goes; its target's lock held
  *
  * Context: process; does not wait for I/O.
  */
 void aoetgt_view_withdraw(struct aoetgt_view *v)
 {
-	lockdep_assert_held(&v->disk.target->lock);
-	if (!v->enabled)
-		return;
-	v->enabled = false;
 	hash_del_rcu(&v->node);
-	aoetgt_disk_kill(&v->disk);
+	aoetgt_view_stop_using(v);
 }
 
 /**
  * aoetgt_view_disable() - take the disk of a view offline
  * @v: the view, its target's lock held
  *
+ * The client is told that its disk is not available.
+ *
  * Context: process, sleeps.
  * Return: 0 or -EBUSY, see aoetgt_disk_stop().
  */
 int aoetgt_view_disable(struct aoetgt_view *v)
 {
-	aoetgt_view_withdraw(v);
+	aoetgt_view_stop_using(v);
 	return aoetgt_disk_stop(&v->disk);
 }
 
+/* A receiver may still be looking at one that was never enabled. */
 static void aoetgt_view_free(struct aoetgt_disk *disk)
 {
 	struct aoetgt_view *v = container_of(disk, struct aoetgt_view, disk);
 
 	kfree(disk->path);
-	kfree(v);
+	kfree_rcu(v, rcu);
 }
 
 /**
@@ -112,8 +124,12 @@ void aoetgt_view_release(struct aoetgt_view *v)
  * @t: the target
  * @mac: the client
  *
+ * A client whose view is disabled never falls back to the disk of the others:
+ * it may have mounted its own.
+ *
  * Context: any.
- * Return: the disk with its refs held; NULL if the client has no view.
+ * Return: the disk with its refs held; NULL if the client has no view; ERR_PTR
+ * of -ENODEV if its view is disabled.
  */
 struct aoetgt_disk *aoetgt_view_disk_get(struct aoetgt_target *t, const u8 *mac)
 {
@@ -122,10 +138,14 @@ struct aoetgt_disk *aoetgt_view_disk_get(struct aoetgt_target *t, const u8 *mac)
 
 	rcu_read_lock();
 	hash_for_each_possible_rcu(t->views, v, node, aoetgt_view_key(mac)) {
-		if (ether_addr_equal(v->mac, mac) && percpu_ref_tryget_live(&v->disk.refs)) {
+		if (!ether_addr_equal(v->mac, mac))
+			continue;
+		/* Pairs with aoetgt_view_enable(). */
+		if (smp_load_acquire(&v->enabled) && percpu_ref_tryget_live(&v->disk.refs))
 			disk = &v->disk;
-			break;
-		}
+		else
+			disk = ERR_PTR(-ENODEV);
+		break;
 	}
 	rcu_read_unlock();
 	return disk;
