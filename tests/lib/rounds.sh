@@ -90,6 +90,8 @@ bond_make() {
 		ip link set "$port" down
 		ip link set "$port" master "$name"
 	done
+	# There is no switch between the ports: both bonds must use the same cable.
+	ip link set "$name" type bond primary "$1"
 	ip link set "$name" up
 }
 

@@ -298,6 +298,12 @@ aoe_present() {
 	[ -b "/dev/etherd/$1" ] && [ "$(blockdev --getsize64 "/dev/etherd/$1")" -gt 0 ]
 }
 
+# sum_of NAME FILE - of all "name=number" in the summaries that a tool wrote.
+sum_of() {
+	awk -v name="$1" '{ for (i = 1; i <= NF; i++) { split($i, p, "=")
+		if (p[1] == name) sum += p[2] } } END { print sum + 0 }' "$2"
+}
+
 # wait_aoe NAME - until the initiator has the device, with its size.
 wait_aoe() {
 	busywait 15 aoe_present "$1" && initiator_bound "$1"
@@ -368,6 +374,27 @@ null_power() {
 	if [ "$2" = 1 ]; then
 		busywait 5 test -b "/dev/$1"
 	fi
+}
+
+# nbd_disk MIB SLOW_PERCENT SLOW_MS [MEDIUM] - /dev/nbd0, served by jitter-disk
+# (see there); its process is left in NBD_SERVER.
+nbd_disk() {
+	[ -d /sys/module/nbd ] || modprobe nbd nbds_max=1 || die "modprobe nbd failed"
+	background /tmp/jitter-disk "$TOOLS/jitter-disk" /dev/nbd0 "$@"
+	# shellcheck disable=SC2034 # for the caller
+	NBD_SERVER=$BG
+	busywait 5 nbd_size_is $(($1 << 20)) || die "jitter-disk: $(cat /tmp/jitter-disk)"
+}
+
+nbd_size_is() {
+	[ "$(blockdev --getsize64 /dev/nbd0)" -eq "$1" ]
+}
+
+# nbd_cut - the power goes.
+nbd_cut() {
+	kill -9 "$NBD_SERVER" 2>/dev/null || true
+	wait "$NBD_SERVER" 2>/dev/null || true
+	busywait 10 nbd_size_is 0
 }
 
 # loop_disk MIB [OPTION...] - a loop device on a file in memory; in LOOP, LOOP_FILE.

@@ -754,10 +754,11 @@ class NullBlk:
 
 
 class Trace:
-    """What a disk was asked, from the tracepoint block_bio_queue, which sees
+    """What a disk was asked and when it was done, from tracepoints that see
     disks without a request queue, too."""
 
     base = "/sys/kernel/tracing/"
+    events = ("queue", "complete")      # block_bio_*
 
     def __init__(self, path):
         node = os.stat(path).st_rdev
@@ -765,23 +766,29 @@ class Trace:
 
     def __enter__(self):
         self.forget()
-        put(self.base + "events/block/block_bio_queue/enable", 1)
+        self.enable(1)
         return self
 
     def __exit__(self, *exc):
-        put(self.base + "events/block/block_bio_queue/enable", 0)
+        self.enable(0)
+
+    def enable(self, on):
+        for event in self.events:
+            put(self.base + "events/block/block_bio_%s/enable" % event, on)
 
     def forget(self):
         with open(self.base + "trace", "w"):
             pass
 
+    def history(self):
+        """[(event, flags, sector, sectors)] so far, in their order."""
+        found = re.findall(r"block_bio_(\w+): %s (\S+) (\d+) \+ (\d+)" % self.device,
+                           get(self.base + "trace"))
+        return [(event, flags, int(sector), int(n)) for event, flags, sector, n in found]
+
     def bios(self):
-        """[(flags, sector, sectors)] since the last call, in their order."""
-        got = []
-        for line in get(self.base + "trace").splitlines():
-            fields = line.partition("block_bio_queue: ")[2].split()
-            if fields and fields[0] == self.device:
-                got.append((fields[1], int(fields[2]), int(fields[4])))
+        """[(flags, sector, sectors)] asked since the last call."""
+        got = [entry[1:] for entry in self.history() if entry[0] == "queue"]
         self.forget()
         return got
 

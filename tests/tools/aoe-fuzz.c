@@ -769,13 +769,15 @@ static void fuzz(enum family family, unsigned long frames)
 static void scan(void)
 {
 	struct build b;
+	unsigned int n;
 	uint64_t lba;
 	int tries;
 
-	for (lba = 0; lba < capacity; lba++) {
+	for (lba = 0; lba < capacity; lba += n) {
+		n = capacity - lba < max_sectors ? (unsigned int)(capacity - lba) : max_sectors;
 		for (tries = 0; tries < 20; tries++) {
 			start(&b, AOE_ATA, AOE_ATA_HDR);
-			aoe_set_ata(&b.f, OP_READ_EXT, ATA_EXT_FLAG, lba, 1);
+			aoe_set_ata(&b.f, OP_READ_EXT, ATA_EXT_FLAG, lba, n);
 			if (wait_for(transmit(&b), PATIENCE_US))
 				break;
 		}
@@ -812,7 +814,7 @@ int main(int argc, char **argv)
 {
 	const char *ifname = NULL;
 	unsigned long frames = 20000;
-	uint64_t first_seed = 1;
+	uint64_t first_seed = 1, start_us;
 	enum family family;
 	int opt;
 
@@ -851,10 +853,12 @@ int main(int argc, char **argv)
 		family = parse_family(argv[optind]);
 		seed = mix(first_seed + (uint64_t)family + 1);
 		nr_sent = nr_answers = nr_data = 0;
+		start_us = now_us();
 		fuzz(family, frames);
 		scan();
-		printf("%s: %lu frames, %lu answers, %lu sectors of data checked\n",
-		       family_names[family], nr_sent, nr_answers, nr_data);
+		printf("%s: %lu frames, %lu answers, %lu sectors of data checked, %llu ms\n",
+		       family_names[family], nr_sent, nr_answers, nr_data,
+		       (unsigned long long)(now_us() - start_us) / 1000);
 		fflush(stdout);
 	}
 	return 0;

@@ -140,12 +140,21 @@ static bool send_one(int fd, int i)
 	return false;
 }
 
+/* The socket hears the answers to everybody on this interface. */
+static bool is_for_us(ssize_t n, const struct slot *s)
+{
+	const struct target *t = &targets[s->target];
+
+	return n >= AOE_HDR && !memcmp(in.f.dst, own, 6) &&
+	       ntohs(in.f.shelf) == t->shelf && in.f.slot == t->slot;
+}
+
 static void take_reply(ssize_t n)
 {
 	struct slot *s = &slots[ntohl(in.f.tag) & 0xfff];
 	uint64_t us;
 
-	if (n < AOE_HDR || (ntohl(in.f.tag) & 0xfff) >= (unsigned int)window)
+	if ((ntohl(in.f.tag) & 0xfff) >= (unsigned int)window || !is_for_us(n, s))
 		return;
 	if (!s->busy || s->tag != ntohl(in.f.tag)) {
 		late++;
@@ -220,17 +229,20 @@ static int reopen(int fd)
 	return -1;
 }
 
-/* What is still under way at the end is neither answered nor lost yet. */
+/* What is under way at the end: wait for it, until half a second of silence. */
 static void drain(int fd)
 {
-	uint64_t end = now_us() + timeout_us;
+	uint64_t last = now_us(), seen = replied;
 	bool busy = true;
 	int i;
 
-	while (busy && now_us() < end) {
+	while (busy && now_us() - last < 500000) {
 		aoe_wait(fd, 10000);
 		if (!receive_all(fd))
 			break;
+		if (replied != seen)
+			last = now_us();
+		seen = replied;
 		busy = false;
 		for (i = 0; i < window; i++)
 			busy |= slots[i].busy;

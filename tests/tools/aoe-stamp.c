@@ -210,7 +210,8 @@ static void take_reply(ssize_t n)
 	uint32_t tag = ntohl(in.f.tag), i = tag & 0xfff;
 	uint32_t generation = tag >> 16 & 0x7fff;
 
-	if (n < AOE_ATA_HDR || in.f.command != AOE_ATA)
+	if (n < AOE_ATA_HDR || in.f.command != AOE_ATA ||
+	    ntohs(in.f.shelf) != shelf || in.f.slot != slot)
 		return;
 	if ((in.f.verfl & AOE_ERROR) || (in.f.ata.cmdstat & 0xa9)) {
 		errors++;
@@ -301,6 +302,9 @@ static void load_table(void)
 	fclose(f);
 	for (k = 0; k < nsectors; k++) {
 		sectors[k].busy = 0;
+		/* with flushes it is for cuts: what was not flushed may be gone */
+		if (flush_us)
+			sectors[k].acked = sectors[k].flushed;
 		if (sectors[k].issued > number)
 			number = sectors[k].issued;
 	}
@@ -364,6 +368,9 @@ static int check(const char *table, const char *device, const char *mode)
 	FILE *f = fopen(table, "r");
 	int fd = open(device, O_RDONLY | O_DIRECT);
 	uint32_t k;
+
+	if (fd < 0)	/* a file system that cannot do without its cache */
+		fd = open(device, O_RDONLY);
 
 	if (!f || fd < 0)
 		fail(f ? device : table);

@@ -1,14 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A disk whose writes do not finish in the order they came: some take effect
- * at once, some after a while. Real disks with a queue do that; no device
- * mapper target does (dm-delay delays every write alike), so a server that
- * lets two writes to one sector be in flight together looks right on those.
+ * A disk with two habits that real ones have and that nothing in the kernel
+ * models, as a server for a network block device:
  *
- *   jitter-disk /dev/nbdN MIB SLOW_PERCENT SLOW_MS
+ * Writes do not finish in the order they came: SLOW_PERCENT of them take
+ * effect, and are answered, SLOW_MS later. (dm-delay delays every write alike,
+ * so a server that lets two writes to one sector be in flight together looks
+ * right on it.)
  *
- * Serves the network block device from memory until SIGTERM. A delayed write
- * takes effect, and is answered, at the end of its delay.
+ * With MEDIUM, a file, it has a volatile cache: a write is answered when it is
+ * in memory, and gets to the file by a flush, or at once if it has FUA. Kill
+ * the process with SIGKILL, and that was a power cut. (null_blk's cache_size
+ * does not do: it writes through to pages that its medium has already.)
+ *
+ *   jitter-disk /dev/nbdN MIB SLOW_PERCENT SLOW_MS [MEDIUM]
+ *
+ * Runs until SIGTERM.
  */
 #include <endian.h>
 #include <errno.h>
@@ -32,14 +39,16 @@ struct op {
 	uint64_t due;
 	uint64_t from;
 	uint32_t len;
+	bool fua;
 	char handle[8];
 	uint8_t data[];
 };
 
 static struct op *waiting;
 static uint8_t *disk;
+static bool *dirty;		/* sectors that are not on the medium */
 static uint64_t disk_size;
-static int slow_percent, slow_ms, sock, nbd;
+static int slow_percent, slow_ms, sock, nbd, medium = -1;
 static volatile sig_atomic_t stop;
 
 static void on_signal(int sig)
@@ -111,6 +120,29 @@ static void queue(struct op *op)
 	*p = op;
 }
 
+static void to_medium(uint64_t from, uint64_t len)
+{
+	uint64_t sector;
+
+	for (sector = from / 512; sector < (from + len) / 512; sector++) {
+		if (!dirty[sector])
+			continue;
+		if (pwrite(medium, disk + sector * 512, 512, (off_t)(sector * 512)) != 512)
+			fail("medium");
+		dirty[sector] = false;
+	}
+}
+
+static void take_effect(const struct op *op)
+{
+	memcpy(disk + op->from, op->data, op->len);
+	if (medium < 0)
+		return;
+	memset(dirty + op->from / 512, 1, op->len / 512);
+	if (op->fua)
+		to_medium(op->from, op->len);
+}
+
 static bool run_due(void)
 {
 	struct op *op;
@@ -119,7 +151,7 @@ static bool run_due(void)
 	while (waiting && waiting->due <= now_ms()) {
 		op = waiting;
 		waiting = op->next;
-		memcpy(disk + op->from, op->data, op->len);
+		take_effect(op);
 		fine = answer(op->handle, NULL, 0);
 		free(op);
 		if (!fine)
@@ -128,7 +160,7 @@ static bool run_due(void)
 	return true;
 }
 
-static bool take_write(const char *handle, uint64_t from, uint32_t len)
+static bool take_write(const char *handle, uint64_t from, uint32_t len, bool fua)
 {
 	struct op *op = malloc(sizeof(*op) + len);
 
@@ -136,6 +168,7 @@ static bool take_write(const char *handle, uint64_t from, uint32_t len)
 		fail("write");
 	op->from = from;
 	op->len = len;
+	op->fua = fua;
 	op->due = now_ms();
 	if (rand() % 100 < slow_percent)
 		op->due += (uint64_t)slow_ms;
@@ -160,8 +193,10 @@ static bool take_request(void)
 	case NBD_CMD_READ:
 		return answer(handle, disk + from, len);
 	case NBD_CMD_WRITE:
-		return take_write(handle, from, len);
+		return take_write(handle, from, len, be32toh(req.type) & NBD_CMD_FLAG_FUA);
 	case NBD_CMD_FLUSH:
+		if (medium >= 0)
+			to_medium(0, disk_size);
 		return answer(handle, NULL, 0);
 	default:
 		return false;
@@ -184,15 +219,31 @@ static void serve(void)
 
 static void attach(const char *device, int end)
 {
+	unsigned long flags = NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_FLUSH | NBD_FLAG_SEND_FUA;
+
 	nbd = open(device, O_RDWR);
 	if (nbd < 0)
 		fail(device);
 	if (ioctl(nbd, NBD_CLEAR_SOCK) ||
 	    ioctl(nbd, NBD_SET_BLKSIZE, 512UL) ||
 	    ioctl(nbd, NBD_SET_SIZE_BLOCKS, (unsigned long)(disk_size / 512)) ||
-	    ioctl(nbd, NBD_SET_FLAGS, (unsigned long)(NBD_FLAG_HAS_FLAGS | NBD_FLAG_SEND_FLUSH)) ||
+	    ioctl(nbd, NBD_SET_FLAGS, flags) ||
 	    ioctl(nbd, NBD_SET_SOCK, (unsigned long)end))
 		fail("attach");
+}
+
+/* What the medium holds is what the disk holds after power on. */
+static void power_on(const char *file)
+{
+	ssize_t n;
+
+	medium = open(file, O_RDWR | O_CREAT, 0644);
+	dirty = calloc(disk_size / 512, sizeof(*dirty));
+	if (medium < 0 || !dirty || ftruncate(medium, (off_t)disk_size))
+		fail(file);
+	n = pread(medium, disk, disk_size, 0);
+	if (n != (ssize_t)disk_size)
+		fail(file);
 }
 
 int main(int argc, char **argv)
@@ -201,8 +252,8 @@ int main(int argc, char **argv)
 	int pair[2];
 	pid_t child;
 
-	if (argc != 5) {
-		fputs("usage: jitter-disk /dev/nbdN MIB SLOW_PERCENT SLOW_MS\n", stderr);
+	if (argc != 5 && argc != 6) {
+		fputs("usage: jitter-disk /dev/nbdN MIB SLOW_PERCENT SLOW_MS [MEDIUM]\n", stderr);
 		return 2;
 	}
 	disk_size = strtoull(argv[2], NULL, 0) << 20;
@@ -211,6 +262,8 @@ int main(int argc, char **argv)
 	disk = calloc(1, disk_size);
 	if (!disk || socketpair(AF_UNIX, SOCK_STREAM, 0, pair))
 		fail("setup");
+	if (argc == 6)
+		power_on(argv[5]);
 	sock = pair[0];
 	attach(argv[1], pair[1]);
 	sigaction(SIGTERM, &sa, NULL);

@@ -143,7 +143,8 @@ static void test_range(void)
 #define ABRT	ATA_ERROR_ABRT
 #define IDNF	ATA_ERROR_IDNF
 #define RO	1
-#define TRIM	2
+#define TRIM	2	/* offered, up to 2 blocks */
+#define SHORT_TRIM	4	/* up to 1: another interface has a smaller MTU */
 
 /* An export of 1000 sectors at MTU 1500. */
 struct check_row {
@@ -151,7 +152,7 @@ struct check_row {
 	u8 opcode, aflags, feature, count;
 	u64 lba;
 	size_t payload;
-	int export;		/* RO, TRIM */
+	int export;		/* RO, TRIM, SHORT_TRIM */
 	u8 want;
 };
 
@@ -225,6 +226,8 @@ static const struct check_row check_rows[] = {
 	{ 76, 0x06, W | EXT, 1, 0, 0, 512, TRIM, ABRT },
 	{ 76, 0x06, W | EXT, 1, 3, 0, 1536, TRIM, ABRT },
 	{ 76, 0x06, W | EXT, 1, 1, 0, 511, TRIM, ABRT },
+	{ 76, 0x06, W | EXT, 1, 2, 0, 1024, SHORT_TRIM, ABRT },
+	{ 76, 0x06, W | EXT, 1, 1, 0, 1024, SHORT_TRIM, 0 },
 };
 
 static void test_check(void)
@@ -236,7 +239,8 @@ static void test_check(void)
 		const struct check_row *r = &check_rows[i];
 		struct ata_limits lim = {
 			.capacity = 1000, .max_sectors = 2, .payload = r->payload,
-			.read_only = r->export & RO, .trim = r->export & TRIM,
+			.read_only = r->export & RO,
+			.trim_blocks = r->export & SHORT_TRIM ? 1 : r->export & TRIM ? 2 : 0,
 		};
 		struct aoe_ata ata = {
 			.aflags = r->aflags, .err_feature = r->feature,

@@ -6,7 +6,7 @@ import os
 import struct
 import sys
 
-SETUP = struct.pack("<6sHBBBB", (1000).to_bytes(6, "little"), 1500, 0, 2, 3, 5)
+SETUP = struct.pack("<6sHBBBB", (1000).to_bytes(6, "little"), 1500, 0, 4, 3, 5)
 TRIM = struct.pack("<Q", 8 << 48 | 16).ljust(512, b"\0")
 
 

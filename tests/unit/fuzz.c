@@ -23,7 +23,7 @@ struct setup {
 	u8 capacity[6];
 	u8 mtu[2];
 	u8 ceiling;
-	u8 flags;			/* read-only, TRIM */
+	u8 flags;			/* read-only, blocks of TRIM << 1 */
 	u8 config_len;
 	u8 list;			/* entries of the mask list */
 } __packed;
@@ -74,7 +74,7 @@ static void fuzz_ata(const struct setup *set, const struct aoe_ata *ata,
 		.max_sectors = aoe_sectors(mtu, set->ceiling),
 		.payload = present,
 		.read_only = set->flags & 1,
-		.trim = set->flags & 2,
+		.trim_blocks = set->flags >> 1,
 	};
 	struct ata_op op = ata_lookup(ata->cmd_status);
 	bool ext = op.flags & ATA_OP_EXT;
@@ -101,7 +101,7 @@ static void fuzz_ata(const struct setup *set, const struct aoe_ata *ata,
 	case ATA_VERIFY:
 		break;
 	case ATA_TRIM:
-		must(!lim.read_only && lim.trim && n && n * AOE_SECTOR <= present);
+		must(!lim.read_only && n && n <= lim.trim_blocks && n * AOE_SECTOR <= present);
 		fuzz_trim(payload, n, lim.capacity);
 		return;
 	default:
