@@ -10,6 +10,15 @@
 
 ROUND_MIB=0
 
+# scaled MIB - an eighth of it in the debug kernel; or what the caller of the
+# test wants.
+scaled() {
+	case ${AOETGT_KIND-} in
+	uml-debug) echo "${AOETGT_FIO_MIB:-$(($1 / 8))}" ;;
+	*) echo "${AOETGT_FIO_MIB:-$1}" ;;
+	esac
+}
+
 # round NAME INITIATOR_IF MIB - the target is enabled, the network stands.
 round() {
 	local name=$1 ifname=$2 mib=$3 before start
