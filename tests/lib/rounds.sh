@@ -161,6 +161,7 @@ pull_in_flight() {
 	return "$status"
 }
 
+# A few packets are discovery; hundreds are data, also where the disk is small.
 # round_pull DESCRIPTION COMMAND MIB
 round_pull() {
 	local name=$1 command=$2 mib=$3 start status=0
@@ -180,7 +181,7 @@ round_pull() {
 	is "$name: $mib MiB verified, file system clean" "$status" 0
 	note "$name: packets of path 0 $PATH0, of path 1 $PATH1, $PATH1_END at the end;" \
 		"$(($(milliseconds) - start)) ms"
-	check "$name: both paths carried data before" test "$PATH0" -gt 1000 -a "$PATH1" -gt 1000
+	check "$name: both paths carried data before" test "$PATH0" -gt 300 -a "$PATH1" -gt 300
 	check "$name: the other path went on alone" test "$PATH1_END" -gt "$PATH1"
 	round_down "$name"
 }
