@@ -322,6 +322,20 @@ initiator_bound() {
 	echo 12 >"$queue/nr_requests"
 }
 
+# initiator_watch - bound every device that comes, in the background: for tests
+# that run somebody else's commands.
+initiator_watch() {
+	local queue
+	while sleep 0.05; do
+		for queue in '/sys/block/etherd!e'*/queue; do
+			if [ -e "$queue" ] && [ "$(cat "$queue/nr_requests")" != 12 ]; then
+				queue=${queue%/queue}
+				initiator_bound "${queue##*!}" 2>/dev/null || true
+			fi
+		done
+	done
+}
+
 # fio_verify WHERE MIB [OPTION...] - write and read back, mixed sizes, 4 jobs.
 fio_verify() {
 	local where=$1 mib=$2
