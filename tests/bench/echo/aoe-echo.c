@@ -15,6 +15,7 @@
 #include <linux/module.h>
 #include <linux/netdevice.h>
 #include <linux/nsproxy.h>
+#include <linux/rtnetlink.h>
 #include <linux/sched.h>
 #include <linux/skbuff.h>
 
@@ -104,31 +105,59 @@ static struct packet_type echo_type = {
 	.func = echo_rcv,
 };
 
+static void echo_unhook(void)
+{
+	dev_remove_pack(&echo_type);
+	dev_put(echo_type.dev);
+	echo_type.dev = NULL;
+}
+
+/* Under RTNL, as is all else that looks at echo_type.dev. */
+static int echo_event(struct notifier_block *nb, unsigned long event, void *info)
+{
+	struct net_device *dev = netdev_notifier_info_to_dev(info);
+
+	if (event == NETDEV_UNREGISTER && dev == echo_type.dev)
+		echo_unhook();
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block echo_notifier = {
+	.notifier_call = echo_event,
+};
+
 static int __init echo_init(void)
 {
-	struct net_device *dev;
+	int ret;
 
 	if (!ifname)
 		return -EINVAL;
-	dev = dev_get_by_name(current->nsproxy->net_ns, ifname);
-	if (!dev) {
-		pr_err("no interface %s in this network namespace\n", ifname);
-		return -ENODEV;
-	}
 	echo_pages = alloc_pages(GFP_KERNEL | __GFP_COMP | __GFP_ZERO, ECHO_ORDER);
-	if (!echo_pages) {
-		dev_put(dev);
+	if (!echo_pages)
 		return -ENOMEM;
-	}
-	echo_type.dev = dev;
-	dev_add_pack(&echo_type);
-	return 0;
+	ret = register_netdevice_notifier(&echo_notifier);
+	if (ret)
+		goto err_free;
+	rtnl_lock();
+	echo_type.dev = dev_get_by_name(current->nsproxy->net_ns, ifname);
+	if (echo_type.dev)
+		dev_add_pack(&echo_type);
+	else
+		ret = -ENODEV;
+	rtnl_unlock();
+	if (!ret)
+		return 0;
+	pr_err("no interface %s in this network namespace\n", ifname);
+	unregister_netdevice_notifier(&echo_notifier);
+err_free:
+	put_page(echo_pages);
+	return ret;
 }
 
 static void __exit echo_exit(void)
 {
-	dev_remove_pack(&echo_type);
-	dev_put(echo_type.dev);
+	/* This replays NETDEV_UNREGISTER for every device, ours included. */
+	unregister_netdevice_notifier(&echo_notifier);
 	put_page(echo_pages);
 }
 
