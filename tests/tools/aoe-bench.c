@@ -75,7 +75,7 @@ static void usage(void)
 	      "  -a        payload of writes begins on a page\n"
 	      "  -W COUNT  requests before measuring (1000)\n"
 	      "  -c COUNT  requests to measure (10000)\n"
-	      "  -T MS     measure for this time instead\n"
+	      "  -T MS     measure for this time instead, and CPU time, too\n"
 	      "  -o MS     ask again if there is no reply (1000)\n", stderr);
 	exit(2);
 }
@@ -171,6 +171,19 @@ static uint64_t clock_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/* What all CPUs have been busy with so far, whoever it was for. */
+static uint64_t cpu_ms(void)
+{
+	unsigned long long user, nice, sys, idle, wait, irq, softirq;
+	FILE *f = fopen("/proc/stat", "re");
+
+	if (!f || fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &sys,
+			 &idle, &wait, &irq, &softirq) != 7)
+		fail("/proc/stat");
+	fclose(f);
+	return (user + nice + sys + irq + softirq) * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
 }
 
 /* xorshift: cheap, and the same sequence in each run */
@@ -494,9 +507,20 @@ static void drain(void)
 	}
 }
 
+static void print_result(uint64_t count, uint64_t ns)
+{
+	uint64_t tenths = count ? ns * 10 / count : 0;
+
+	printf("requests=%llu ns=%llu ns_per_request=%llu.%llu retransmits=%llu errors=%llu strange=%llu",
+	       (unsigned long long)count, (unsigned long long)ns,
+	       (unsigned long long)(tenths / 10), (unsigned long long)(tenths % 10),
+	       (unsigned long long)retransmits, (unsigned long long)errors,
+	       (unsigned long long)strange);
+}
+
 int main(int argc, char **argv)
 {
-	uint64_t start, first, end, last;
+	uint64_t start, first, end, last, cpu = 0;
 
 	parse(argc, argv);
 	open_socket();
@@ -510,18 +534,20 @@ int main(int argc, char **argv)
 		one_round(peer);
 
 	retransmits = 0;
+	if (run_ns)
+		cpu = cpu_ms();
 	first = replied;
 	start = clock_ns();
 	while (!finished(start, first))
 		one_round(peer);
 	end = clock_ns();
 	last = replied;
+	if (run_ns)
+		cpu = cpu_ms() - cpu;
 	drain();
-	printf("requests=%llu ns=%llu ns_per_request=%llu.%llu retransmits=%llu errors=%llu strange=%llu\n",
-	       (unsigned long long)(last - first), (unsigned long long)(end - start),
-	       (unsigned long long)((end - start) / (last - first ? last - first : 1)),
-	       (unsigned long long)((end - start) * 10 / (last - first ? last - first : 1) % 10),
-	       (unsigned long long)retransmits, (unsigned long long)errors,
-	       (unsigned long long)strange);
+	print_result(last - first, end - start);
+	if (run_ns)
+		printf(" cpu_ms=%llu", (unsigned long long)cpu);
+	putchar('\n');
 	return errors || last == first;
 }
