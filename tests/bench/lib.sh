@@ -21,7 +21,7 @@ ADDRESS=e7.1
 TARGET_NET=/run/netns/$NS
 MANY=4096
 # How long aoe-bench measures: its options.
-LENGTH=(-W 500 -c 2000)
+LENGTH=(-W 500 -c 2000 -r 5)
 # What is set up now: a responder and its disk.
 SETUP=""
 
