@@ -569,10 +569,10 @@ int main(int argc, char **argv)
 	if (run_ns)
 		cpu = cpu_ms() - cpu;
 	drain();
-	printf("requests=%llu ns=%llu ns_per_request=%.1f retransmits=%llu errors=%llu strange=%llu",
-	       (unsigned long long)count, (unsigned long long)ns, median,
-	       (unsigned long long)retransmits, (unsigned long long)errors,
-	       (unsigned long long)strange);
+	printf("requests=%llu ns=%llu ns_per_request=%.1f ",
+	       (unsigned long long)count, (unsigned long long)ns, median);
+	printf("retransmits=%llu errors=%llu strange=%llu", (unsigned long long)retransmits,
+	       (unsigned long long)errors, (unsigned long long)strange);
 	if (run_ns)
 		printf(" cpu_ms=%llu", (unsigned long long)cpu);
 	putchar('\n');
