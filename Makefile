@@ -5,6 +5,11 @@ KERNELDIR ?= /lib/modules/$(shell uname -r)/build
 NAME := aoetgt
 VERSION := $(shell sed -n 's/^\#define AOETGT_VERSION[[:space:]]*"\(.*\)"/\1/p' aoetgt/aoetgt.h)
 PREFIX ?= /usr/local
+# The parts of the command that scripts/aoetgt sources.
+LIBRARY = $(PREFIX)/share/aoetgt
+PAGES := aoetgt.4 aoetgt.conf.5 aoetgt.8
+# Where a manual page goes: man8/aoetgt.8
+man = man$(lastword $(subst ., ,$(1)))/$(1)
 DKMS_SOURCE := $(DESTDIR)/usr/src/$(NAME)-$(VERSION)
 
 all: modules
@@ -19,7 +24,8 @@ install: dkms-source tools
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/sbin/aoetgt
-	rm -f $(DESTDIR)$(PREFIX)/share/man/man4/aoetgt.4 $(DESTDIR)$(PREFIX)/share/man/man8/aoetgt.8
+	rm -rf $(DESTDIR)$(LIBRARY)
+	rm -f $(foreach page,$(PAGES),$(DESTDIR)$(PREFIX)/share/man/$(call man,$(page)))
 	dkms remove -m $(NAME) -v $(VERSION) --all
 	rm -rf $(DKMS_SOURCE)
 
@@ -30,9 +36,12 @@ dkms-source:
 	sed 's/#MODULE_VERSION#/$(VERSION)/' dkms.conf > $(DKMS_SOURCE)/dkms.conf
 
 tools:
-	install -D -m 755 scripts/aoetgt $(DESTDIR)$(PREFIX)/sbin/aoetgt
-	install -D -m 644 Documentation/man/aoetgt.4 $(DESTDIR)$(PREFIX)/share/man/man4/aoetgt.4
-	install -D -m 644 Documentation/man/aoetgt.8 $(DESTDIR)$(PREFIX)/share/man/man8/aoetgt.8
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(LIBRARY)
+	sed 's|^LIBRARY=$$|LIBRARY=$(LIBRARY)|' scripts/aoetgt > $(DESTDIR)$(PREFIX)/sbin/aoetgt
+	chmod 755 $(DESTDIR)$(PREFIX)/sbin/aoetgt
+	install -m 644 scripts/lib/*.sh $(DESTDIR)$(LIBRARY)/
+	$(foreach page,$(PAGES),install -D -m 644 Documentation/man/$(page) \
+		$(DESTDIR)$(PREFIX)/share/man/$(call man,$(page));)
 
 -include tests/Makefile.inc
 
