@@ -529,9 +529,9 @@ write_file() {
 		message=${TEMPORARY##*: } TEMPORARY=
 		die "$file: $message"
 	}
-	if ! { "$2" >"$TEMPORARY" && sync "$TEMPORARY"; } 2>/dev/null; then
-		die "$file: cannot write it; the old one is untouched"
-	fi
+	# cat tells of a disk that is full; printf would do so once a line.
+	message=$({ "$2" | cat >"$TEMPORARY" && sync "$TEMPORARY"; } 2>&1) ||
+		die "$file: cannot write it: ${message##*: }"
 	if [ -e "$file" ]; then
 		if same_content "$file" "$TEMPORARY"; then
 			rm -f "$TEMPORARY"
@@ -623,7 +623,7 @@ cmd_save() {
 
 # not_for_nothing FILE - nothing replaces something only when told to.
 not_for_nothing() {
-	[ "$PARSE_ERRORS" = 0 ] || die "$1: not replaced, since it has a mistake"
+	[ "$PARSE_ERRORS" = 0 ] || exit 1
 	if [ -z "$SAVE" ] && [ -n "$WANT" ] && [ "$empty" = 0 ]; then
 		# shellcheck disable=SC2086 # words
 		set -- "$1" $WANT
@@ -635,7 +635,7 @@ not_for_nothing() {
 # administrator's: what it says has to be true, or nothing is written.
 save_usual() {
 	parse_usual
-	[ "$PARSE_ERRORS" = 0 ] || die "$CONF: not replaced, since there is a mistake"
+	[ "$PARSE_ERRORS" = 0 ] || exit 1
 	# Defaults of the main file, not of the last fragment.
 	recall_defaults
 	main=

@@ -389,8 +389,11 @@ put_string() {
 	*[\\%]*)
 		to_format "$2"
 		# shellcheck disable=SC2059 # made for this
-		{ printf "$REPLY\\n" >"$TARGETS/$1/config_string"; } 2>/dev/null ||
-			put_refused "$1/config_string" "$2"
+		{ printf -- "$REPLY\\n" >"$TARGETS/$1/config_string"; } 2>/dev/null && return 0
+		WHO="target $1" WHAT=config_string
+		kernel_says "$WHO" "$WHAT: *"
+		WHY=${WHY:-$WHO: $WHAT: refused}
+		return 1
 		;;
 	*) put "$1/config_string" "$2" ;;
 	esac
@@ -576,7 +579,7 @@ journal_write() {
 		printf '# touched %s\n' "$*"
 		for target; do
 			id_of "$target"
-			eval "TEXT=\$H_$ID; B_$ID=\$TEXT"
+			eval "TEXT=\${H_$ID-}; B_$ID=\$TEXT"
 			[ -z "$TEXT" ] || write_section "$target"
 		done
 		printf '# end\n'
