@@ -7,6 +7,7 @@ VERSION := $(shell sed -n 's/^\#define AOETGT_VERSION[[:space:]]*"\(.*\)"/\1/p' 
 PREFIX ?= /usr/local
 # The parts of the command that scripts/aoetgt sources.
 LIBRARY = $(PREFIX)/share/aoetgt
+COMPLETION = $(PREFIX)/share/bash-completion/completions/aoetgt
 PAGES := aoetgt.4 aoetgt.conf.5 aoetgt.8
 # Where a manual page goes: man8/aoetgt.8
 man = man$(lastword $(subst ., ,$(1)))/$(1)
@@ -24,7 +25,7 @@ install: dkms-source tools
 
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/sbin/aoetgt
-	rm -rf $(DESTDIR)$(LIBRARY)
+	rm -rf $(DESTDIR)$(LIBRARY) $(DESTDIR)$(COMPLETION)
 	rm -f $(foreach page,$(PAGES),$(DESTDIR)$(PREFIX)/share/man/$(call man,$(page)))
 	dkms remove -m $(NAME) -v $(VERSION) --all
 	rm -rf $(DKMS_SOURCE)
@@ -40,6 +41,7 @@ tools:
 	sed 's|^LIBRARY=$$|LIBRARY=$(LIBRARY)|' scripts/aoetgt > $(DESTDIR)$(PREFIX)/sbin/aoetgt
 	chmod 755 $(DESTDIR)$(PREFIX)/sbin/aoetgt
 	install -m 644 scripts/lib/*.sh $(DESTDIR)$(LIBRARY)/
+	install -D -m 644 scripts/aoetgt.bash-completion $(DESTDIR)$(COMPLETION)
 	$(foreach page,$(PAGES),install -D -m 644 Documentation/man/$(page) \
 		$(DESTDIR)$(PREFIX)/share/man/$(call man,$(page));)
 
