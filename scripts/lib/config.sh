@@ -790,6 +790,10 @@ write_section() {
 		*) usual=$REPLY ;;
 		esac
 		eval "usual=\${${DEFAULTS}_$key-\$usual}"
+		# An empty string of IDENTIFY is the module's own.
+		case $key,$now in
+		model, | serial, | firmware,) continue ;;
+		esac
 		[ "$now" = "$usual" ] || write_value "$key" "$now"
 	done
 	eval "usual=\${${DEFAULTS}_keep-}"
