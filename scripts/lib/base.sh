@@ -40,19 +40,28 @@ kernel_says() {
 	})
 }
 
-# in_background TARGET - is its disk still being closed? Then WHY says so.
+# in_background - the kernel's lines on disks that are still being closed.
 in_background() {
-	WHY=$(dmesg 2>/dev/null | tail -n 50 | {
-		found=
+	dmesg 2>/dev/null | tail -n 200 | {
+		closing=$NL
 		while IFS= read -r line; do
+			line=${line#*aoetgt: }
+			who=${line%%: *}
 			case $line in
-			*"aoetgt: target $1: "*"in the background"*) found=${line#*aoetgt: } ;;
-			*"aoetgt: target $1: disabled"*) found= ;;
+			"target e"*"in the background"*) closing=$closing$line$NL ;;
+			"target e"*": disabled")
+				# It has ended since.
+				case $closing in
+				*"$NL$who: "*)
+					rest=${closing#*"$NL$who: "}
+					closing=${closing%%"$NL$who: "*}$NL${rest#*"$NL"}
+					;;
+				esac
+				;;
 			esac
 		done
-		printf '%s' "$found"
-	})
-	[ -n "$WHY" ]
+		printf '%s' "$closing"
+	}
 }
 
 # --- text -----------------------------------------------------------------

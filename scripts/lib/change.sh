@@ -130,9 +130,15 @@ tell_background() {
 	read -r after _ <"/proc/uptime"
 	[ "$((${after%.*} - ${1%.*}))" -gt 0 ] || return 0
 	shift
-	for target; do
-		! in_background "$target" || note "$WHY"
+	closing=$(in_background)
+	IFS=$NL
+	for line in $closing; do
+		unset IFS
+		name=${line#target }
+		name=${name%%[: ]*}
+		! has_word "$name" "$*" || note "$line"
 	done
+	unset IFS
 }
 
 cmd_enable() {
