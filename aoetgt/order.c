@@ -68,6 +68,7 @@ bool aoetgt_order_enter(struct aoetgt_order *order, struct aoetgt_place *place,
 			u64 first, u64 last)
 {
 	struct aoetgt_place *other;
+	bool free;
 
 	place->disk = disk;
 	place->kind = kind;
@@ -83,9 +84,11 @@ bool aoetgt_order_enter(struct aoetgt_order *order, struct aoetgt_place *place,
 		if (aoetgt_place_blocks(other, place))
 			place->waits++;
 	aoetgt_range_insert(place, &order->ranges);
+	/* Once the lock is free, it may be ready, and started, at any time. */
+	free = !place->waits;
 	spin_unlock(&order->lock);
 
-	return !place->waits;
+	return free;
 }
 
 /**
