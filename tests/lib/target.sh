@@ -190,7 +190,9 @@ attr() {
 }
 
 attr_is() {
-	[ "$(attr "$1" "$2")" = "$3" ]
+	local value
+	IFS= read -r -d '' value <"$TARGETS/$1/$2" || true
+	[ "${value%$'\n'}" = "$3" ]
 }
 
 # target_create NAME DEVICE [ATTRIBUTE=VALUE...]
