@@ -16,7 +16,7 @@
 # shellcheck source=tests/lib/target.sh
 . "$(dirname "${BASH_SOURCE[0]}")/target.sh"
 
-RACE_SECONDS=60
+RACE_SECONDS=40
 RACE_TURNS_LEAST=5
 
 # The shell's own, where each would be a process.
