@@ -5,7 +5,8 @@
  * Floors, from top to bottom; includes and calls only go down:
  *
  *	main	configfs	rx	cmd_ata cmd_cfg		target view
- *	disk reply	iface bdev	order request stats debugfs	proto ata compat
+ *	disk reply	iface bdev	order request worker stats debugfs
+ *	proto ata compat
  *
  * Lock order: configfs subsystem mutex, aoetgt_target.lock,
  * aoetgt_disks_lock, RTNL, spinlocks.  aoetgt_target.wire_lock is taken by
@@ -92,7 +93,8 @@ enum aoetgt_span { AOETGT_QUEUE, AOETGT_DISK, AOETGT_TOTAL, AOETGT_SPANS };
 struct aoetgt_client {
 	struct list_head node;
 	u8 mac[ETH_ALEN];
-	char ifname[IFNAMSIZ];
+	u32 iface_id;
+	char ifname[IFNAMSIZ];		/* the name that goes with the id */
 	unsigned long seen;		/* jiffies */
 	u64 requests;
 	u64 bytes;
@@ -101,10 +103,18 @@ struct aoetgt_client {
 
 struct aoetgt_stats {
 	atomic64_t count[AOETGT_STAT_NR];
-	spinlock_t lock;		/* guards all below; process context */
+	spinlock_t lock;		/* guards all below; softirq */
 	u64 latency[AOETGT_LATENCY_ROWS][AOETGT_SPANS];
 	struct list_head clients;	/* latest first */
 	unsigned int nr_clients;
+};
+
+/* Does a thread run this target, or will one? */
+enum aoetgt_run {
+	AOETGT_RUN_IDLE,
+	AOETGT_RUN_READY,		/* waits for a thread */
+	AOETGT_RUN_NOW,
+	AOETGT_RUN_AGAIN,		/* runs, and was kicked meanwhile */
 };
 
 /* In what way a request needs others to be out of its way, see order.c. */
@@ -117,15 +127,15 @@ enum aoetgt_order_kind {
 
 /* Arrival order of requests on the disks of one target. */
 struct aoetgt_order {
-	spinlock_t lock;		/* guards all of it; process context */
+	spinlock_t lock;		/* guards all of it, and reads of its disks; softirq */
 	struct rb_root_cached ranges;
 	struct list_head ready;		/* waited, and need not wait any more */
+	struct list_head behind_reads;	/* wait for counted reads, perhaps for more */
+	unsigned int reads;		/* under way, counted only */
 	u64 seq;			/* of the latest arrival */
 };
 
-struct aoetgt_disk;
-
-/* A request's place in it; untouched while the request is not in an order. */
+/* A request's place in it. */
 struct aoetgt_place {
 	struct rb_node rb;
 	struct list_head ready;
@@ -134,9 +144,9 @@ struct aoetgt_place {
 	u64 subtree_last;
 	u64 seq;
 	unsigned int waits;		/* requests that must leave before we start */
-	const struct aoetgt_disk *disk;	/* sectors of different disks do not overlap */
+	struct aoetgt_disk *disk;	/* sectors of different disks do not overlap */
 	enum aoetgt_order_kind kind;
-	bool entered;
+	bool counted;			/* a read without a place among the ranges */
 };
 
 /*
@@ -152,6 +162,7 @@ struct aoetgt_disk {
 	bool read_only;
 	bool open;
 	bool draining;			/* no new users, and not closed yet; aoetgt_disks_lock */
+	unsigned int reads;		/* counted by the order; its lock */
 
 	/* Valid while open. */
 	struct aoetgt_handle handle;
@@ -205,22 +216,28 @@ struct aoetgt_target {
 	unsigned int config_len;
 
 	DECLARE_HASHTABLE(views, 4);	/* by MAC; lock writes, RCU reads */
+	unsigned int nr_views;
 
 	/* Valid while the disk is open. */
 	bool write_cache;		/* client's choice within the policy */
 	bool look_ahead;
 
-	/* Data path. */
-	struct llist_head rx;		/* accepted requests, newest first */
-	struct llist_head done;		/* requests whose I/O has ended, newest first */
-	struct work_struct work;	/* takes them from rx, in order */
-	struct work_struct done_work;	/* answers them */
-	struct aoetgt_order order;
-	struct task_struct *worker;	/* runs work now, and will look at done itself */
+	/* Data path: from the receiver to the thread. */
+	struct llist_head rx ____cacheline_aligned_in_smp;	/* to be started, newest first */
 	atomic_t in_flight;
-	unsigned long error_window;	/* second (of jiffies) of error_count; worker only */
+	struct list_head ready;		/* this and run: see worker.c */
+	enum aoetgt_run run;
+	struct work_struct work;	/* when it is not left to the threads */
+
+	/* The one thread that runs it. */
+	struct llist_node *todo ____cacheline_aligned_in_smp;	/* from rx, oldest first */
+	struct llist_head done;		/* ended on the spot, newest first */
+	unsigned int alone;		/* runs of late that found one request only */
+	struct task_struct *worker;	/* that thread, which looks at done itself */
+	unsigned long error_window;	/* second (of jiffies) of error_count */
 	unsigned int error_count;
 
+	struct aoetgt_order order;
 	struct list_head bindings;	/* RTNL */
 	bool published;			/* RTNL: bindings carry it */
 	u8 min_sectors;			/* smallest aoe_sectors() of its interfaces; RTNL writes */
@@ -248,6 +265,7 @@ struct aoetgt_iface {
 	struct net_device __rcu *dev;	/* NULL once it is gone; RTNL writes */
 	netdevice_tracker tracker;
 	unsigned int bindings;		/* attached; RTNL */
+	u32 id;				/* another one for each name it has had; RTNL writes */
 	struct packet_type packet_type;
 	struct xarray targets;		/* by address; RTNL writes, RCU reads */
 	struct sk_buff_head wild;	/* frames for more than one target */
@@ -271,32 +289,38 @@ struct aoetgt_binding {
  * bio, done.  It ends in aoetgt_request_reply() or aoetgt_request_drop().
  */
 struct aoetgt_request {
-	struct llist_node node;		/* on target->rx, then on target->done */
+	struct llist_node node;		/* on target->rx, target->done, a CPU's done */
 	struct aoetgt_target *target;	/* holds target->disk.refs */
 	struct aoetgt_disk *disk;	/* that one, or a view's, whose refs it holds too */
 	struct aoetgt_iface *iface;	/* holds iface->ref */
-	struct sk_buff *skb;		/* until its payload has been taken */
-	struct aoe_frame frame;		/* what came; ATA registers turn into the answer */
-	u8 client[ETH_ALEN];
-	bool wild;			/* it was asked of more than one target */
-	enum aoe_verdict verdict;
-	struct aoetgt_place place;
+	struct sk_buff *skb;		/* while there is something to be taken from it */
+	void (*start)(struct aoetgt_request *req);	/* worker: nothing is in the way now */
+	void (*done)(struct aoetgt_request *req);	/* its I/O has ended; worker, softirq */
 	u64 t_rx;			/* local_clock() */
 	u64 t_start;
 	u64 t_end;
-
-	void (*start)(struct aoetgt_request *req);	/* worker: nothing is in the way now */
-	void (*done)(struct aoetgt_request *req);	/* its I/O has ended */
-	struct ata_op op;
 	u64 lba;
 	u32 sectors;			/* still to be done */
 	u32 step;			/* sectors of the I/O under way */
-	blk_status_t status;
-	bool failed;			/* the answer is an ATA error */
 	u32 transferred;		/* bytes of data in or out, once it has worked */
-
+	unsigned int len;		/* of the frame, as aoe_check() counts */
 	unsigned int data_len;		/* bytes in the pages of bvecs */
 	unsigned int nr_pages;
+	u8 client[ETH_ALEN];
+	struct ata_op op;
+	bool wild;			/* it was asked of more than one target */
+	bool failed;			/* the answer is an ATA error */
+	bool ordered;			/* has a place in the order */
+	bool atomic;			/* whoever answers it must not sleep */
+	blk_status_t status;
+	enum aoe_verdict verdict;
+	enum aoe_error error;		/* this and the next: an answer that waits for memory */
+	const void *arg;
+	size_t arg_len;
+
+	/* Not cleared for each frame, from here on. */
+	struct aoe_frame frame;		/* what came; ATA registers turn into the answer */
+	struct aoetgt_place place;
 	struct bio bio;
 	struct bio_vec bvecs[AOETGT_PAGES];
 };
@@ -306,8 +330,7 @@ struct aoetgt_ops {
 	int (*receive)(struct sk_buff *skb, struct net_device *dev, struct packet_type *pt,
 		       struct net_device *orig_dev);
 	void (*iface_work)(struct work_struct *work);
-	void (*target_work)(struct work_struct *work);
-	void (*done_work)(struct work_struct *work);
+	bool (*run)(struct aoetgt_target *t);
 };
 
 /* A line in the log says first whose disk it is about. */
@@ -336,7 +359,7 @@ void aoetgt_reserve_execute(struct aoetgt_request *req);
 void aoetgt_advertise(struct aoetgt_target *t, struct aoetgt_iface *iface);
 
 /* target.c */
-int aoetgt_target_init(const struct aoetgt_ops *ops);
+int aoetgt_target_init(void);
 void aoetgt_target_exit(void);
 struct aoetgt_target *aoetgt_target_create(u16 shelf, u8 slot);
 void aoetgt_target_default_serial(struct aoetgt_target *t);
@@ -419,7 +442,7 @@ void aoetgt_disk_discard(struct aoetgt_disk *disk, struct aoetgt_request *req);
 /* order.c */
 void aoetgt_order_init(struct aoetgt_order *order);
 bool aoetgt_order_enter(struct aoetgt_order *order, struct aoetgt_place *place,
-			const struct aoetgt_disk *disk, enum aoetgt_order_kind kind,
+			struct aoetgt_disk *disk, enum aoetgt_order_kind kind,
 			u64 first, u64 last);
 bool aoetgt_order_leave(struct aoetgt_order *order, struct aoetgt_place *place);
 struct aoetgt_place *aoetgt_order_next(struct aoetgt_order *order);
@@ -428,12 +451,14 @@ struct aoetgt_place *aoetgt_order_next(struct aoetgt_order *order);
 extern struct workqueue_struct *aoetgt_wq;
 int aoetgt_request_init(void);
 void aoetgt_request_exit(void);
-struct aoetgt_request *aoetgt_request_alloc(struct sk_buff *skb, gfp_t gfp);
+struct aoetgt_request *aoetgt_request_alloc(void);
 void aoetgt_request_free(struct aoetgt_request *req);
 void aoetgt_request_no_pages(struct aoetgt_request *req);
 bool aoetgt_request_pages(struct aoetgt_request *req, unsigned int len);
 bool aoetgt_request_payload(struct aoetgt_request *req, unsigned int len);
+void aoetgt_pages_trim(void);
 void aoetgt_request_complete(struct aoetgt_request *req);
+void aoetgt_request_again(struct aoetgt_request *req, void (*start)(struct aoetgt_request *req));
 
 /* One entry of a TRIM payload; its pages are full but for the last. */
 static inline u64 aoetgt_trim_entry(struct aoetgt_request *req, unsigned int i)
@@ -450,6 +475,14 @@ static inline bool aoetgt_request_dying(struct aoetgt_request *req)
 	return percpu_ref_is_dying(&req->target->disk.refs) ||
 	       percpu_ref_is_dying(&req->disk->refs);
 }
+
+/* worker.c */
+int aoetgt_workers_init(const struct aoetgt_ops *ops);
+void aoetgt_workers_exit(void);
+void aoetgt_target_idle(struct aoetgt_target *t);
+void aoetgt_target_kick(struct aoetgt_target *t);
+void aoetgt_target_had(struct aoetgt_target *t, unsigned int n);
+void aoetgt_target_forget(struct aoetgt_target *t);
 
 /* stats.c */
 void aoetgt_stats_init(struct aoetgt_stats *stats);

@@ -13,6 +13,7 @@ struct aoetgt_ata_io {
 };
 
 static const struct aoetgt_ata_io *aoetgt_ata_io(const struct aoetgt_request *req);
+static void aoetgt_ata_submit_verify(struct aoetgt_request *req);
 
 static void aoetgt_ata_reply(struct aoetgt_request *req, u8 status, u8 error)
 {
@@ -97,7 +98,7 @@ static void aoetgt_ata_done(struct aoetgt_request *req)
 	if (req->op.kind == ATA_VERIFY && req->sectors > req->step) {
 		req->sectors -= req->step;
 		req->lba += req->step;
-		return aoetgt_ata_io(req)->submit(req);
+		return aoetgt_request_again(req, aoetgt_ata_submit_verify);
 	}
 	/* Only what was read goes back to the client. */
 	if (req->op.kind != ATA_READ)
@@ -120,6 +121,7 @@ static void aoetgt_ata_queue(struct aoetgt_request *req, u64 first, u64 last)
 {
 	req->start = aoetgt_ata_start;
 	req->done = aoetgt_ata_done;
+	req->ordered = true;
 	if (aoetgt_order_enter(&req->target->order, &req->place, req->disk,
 			       aoetgt_ata_io(req)->order, first, last))
 		aoetgt_ata_start(req);
@@ -337,9 +339,9 @@ static u8 aoetgt_ata_judge(struct aoetgt_request *req, sector_t capacity)
 		.capacity = capacity,
 		.max_sectors = aoe_sectors(aoetgt_iface_mtu(req->iface),
 					   READ_ONCE(t->max_sectors)),
-		.payload = req->skb->len - sizeof(struct aoe_hdr) - sizeof(struct aoe_ata),
+		.payload = req->len - sizeof(struct aoe_hdr) - sizeof(struct aoe_ata),
 		.read_only = READ_ONCE(req->disk->read_only) || !req->disk->writable,
-		.trim_blocks = aoetgt_ata_trim_blocks(req),
+		.trim_blocks = req->op.kind == ATA_TRIM ? aoetgt_ata_trim_blocks(req) : 0,
 	};
 
 	return ata_check(req->op, &req->frame.ata, &lim);

@@ -31,7 +31,7 @@ struct aoetgt_reserve_reply {
 /* Bytes of the frame behind the fixed argument, padding included. */
 static size_t aoetgt_arg_present(const struct aoetgt_request *req)
 {
-	return req->skb->len - sizeof(struct aoe_hdr) - aoe_arg_len(req->frame.hdr.command);
+	return req->len - sizeof(struct aoe_hdr) - aoe_arg_len(req->frame.hdr.command);
 }
 
 /* Return: a copy of @len bytes behind the fixed argument, which has them; NULL. */
@@ -314,6 +314,7 @@ void aoetgt_reserve_execute(struct aoetgt_request *req)
 	if (err)
 		return aoetgt_reserve_answer(req, err);
 	req->start = aoetgt_reserve_start;
+	req->ordered = true;
 	if (aoetgt_order_enter(&req->target->order, &req->place, req->disk,
 			       AOETGT_ORDER_BARRIER, 0, U64_MAX))
 		aoetgt_reserve_start(req);

@@ -67,14 +67,20 @@ static DECLARE_DELAYED_WORK(aoetgt_watch_work, aoetgt_watch);
 static void aoetgt_watch(struct work_struct *work)
 {
 	struct aoetgt_disk *disk;
+	bool last;
 
 	mutex_lock(&aoetgt_disks_lock);
 	list_for_each_entry(disk, &aoetgt_disks, node)
 		if (!disk->draining)
 			aoetgt_disk_look(disk);
-	if (!list_empty(&aoetgt_disks))
+	last = list_empty(&aoetgt_disks);
+	if (!last)
 		queue_delayed_work(aoetgt_wq, &aoetgt_watch_work, AOETGT_WATCH_INTERVAL);
 	mutex_unlock(&aoetgt_disks_lock);
+	aoetgt_pages_trim();
+	/* The second time none has been used meanwhile, and all go. */
+	if (last)
+		aoetgt_pages_trim();
 }
 
 static void aoetgt_disk_drained(struct percpu_ref *refs)

@@ -22,6 +22,7 @@
 static LIST_HEAD(aoetgt_ifaces);	/* RTNL */
 static LIST_HEAD(aoetgt_bindings);	/* RTNL */
 static const struct aoetgt_ops *aoetgt_iface_ops;
+static u32 aoetgt_iface_ids;		/* handed out so far; RTNL */
 
 static bool aoetgt_dev_carries(struct net_device *dev)
 {
@@ -46,6 +47,7 @@ static struct aoetgt_iface *aoetgt_iface_create_rtnl(struct net_device *dev)
 	if (!iface)
 		return NULL;
 	kref_init(&iface->ref);
+	iface->id = ++aoetgt_iface_ids;
 	xa_init(&iface->targets);
 	skb_queue_head_init(&iface->wild);
 	INIT_WORK(&iface->work, aoetgt_iface_ops->iface_work);
@@ -65,7 +67,6 @@ static void aoetgt_iface_free(struct kref *ref)
 	struct aoetgt_iface *iface = container_of(ref, struct aoetgt_iface, ref);
 
 	skb_queue_purge(&iface->wild);
-	xa_destroy(&iface->targets);
 	kfree(iface);
 }
 
@@ -92,6 +93,8 @@ static void aoetgt_iface_remove_rtnl(struct aoetgt_iface *iface)
 	RCU_INIT_POINTER(iface->dev, NULL);
 	dev_remove_pack(&iface->packet_type);
 	netdev_put(dev, &iface->tracker);
+	/* Not with the last reference: its lock is none for softirq. */
+	xa_destroy(&iface->targets);
 	aoetgt_iface_put(iface);
 }
 
@@ -492,8 +495,12 @@ static int aoetgt_netdev_event(struct notifier_block *nb, unsigned long event, v
 	struct aoetgt_iface *iface;
 
 	switch (event) {
-	case NETDEV_REGISTER:
 	case NETDEV_CHANGENAME:
+		iface = aoetgt_iface_find_rtnl(dev);
+		if (iface)
+			WRITE_ONCE(iface->id, ++aoetgt_iface_ids);
+		fallthrough;
+	case NETDEV_REGISTER:
 		aoetgt_dev_appeared_rtnl(dev);
 		break;
 	case NETDEV_UNREGISTER:

@@ -18,9 +18,12 @@ static int __init aoetgt_init(void)
 	err = aoetgt_request_init();
 	if (err)
 		return err;
-	err = aoetgt_target_init(&aoetgt_rx_ops);
+	err = aoetgt_workers_init(&aoetgt_rx_ops);
 	if (err)
 		goto out_request;
+	err = aoetgt_target_init();
+	if (err)
+		goto out_workers;
 	err = aoetgt_iface_init(&aoetgt_rx_ops);
 	if (err)
 		goto out_target;
@@ -34,6 +37,8 @@ out_debugfs:
 	aoetgt_iface_exit();
 out_target:
 	aoetgt_target_exit();
+out_workers:
+	aoetgt_workers_exit();
 out_request:
 	aoetgt_request_exit();
 	return err;
@@ -46,6 +51,7 @@ static void __exit aoetgt_exit(void)
 	aoetgt_disks_exit();
 	aoetgt_iface_exit();
 	aoetgt_target_exit();
+	aoetgt_workers_exit();
 	aoetgt_request_exit();
 }
 

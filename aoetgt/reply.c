@@ -14,20 +14,39 @@
 /* Any host on the segment can provoke errors; no more than this a second. */
 #define AOETGT_ERRORS_PER_SECOND	128
 
+/* In softirq the way of network drivers, which is the quick one. */
+static struct sk_buff *aoetgt_skb_alloc(unsigned int size, bool atomic)
+{
+	unsigned int room = SKB_DATA_ALIGN(size) +
+			    SKB_DATA_ALIGN(sizeof(struct skb_shared_info));
+	struct sk_buff *skb;
+	void *head;
+
+	if (!atomic)
+		return alloc_skb(size, GFP_NOIO | __GFP_NOWARN);
+	head = napi_alloc_frag(room);
+	if (!head)
+		return NULL;
+	skb = napi_build_skb(head, room);
+	if (!skb)
+		skb_free_frag(head);
+	return skb;
+}
+
 /*
  * A frame with everything but data: Ethernet and AoE headers, @arg, and zeros
  * up to the Ethernet minimum.  @data bytes will follow as page fragments.
  */
 static struct sk_buff *aoetgt_frame_build(struct net_device *dev, const u8 *dst,
 					  const struct aoe_hdr *hdr, const void *arg, size_t len,
-					  size_t data)
+					  size_t data, bool atomic)
 {
 	size_t total = ETH_HLEN + sizeof(*hdr) + len;
 	size_t pad = total + data < ETH_ZLEN ? ETH_ZLEN - total - data : 0;
 	struct sk_buff *skb;
 
-	skb = alloc_skb(LL_RESERVED_SPACE(dev) + total + pad + dev->needed_tailroom,
-			GFP_NOIO | __GFP_NOWARN);
+	skb = aoetgt_skb_alloc(LL_RESERVED_SPACE(dev) + total + pad + dev->needed_tailroom,
+			       atomic);
 	if (!skb)
 		return NULL;
 	skb_reserve(skb, LL_RESERVED_SPACE(dev));
@@ -82,8 +101,8 @@ static void aoetgt_request_end(struct aoetgt_request *req, enum aoetgt_stat drop
 
 	trace_aoetgt_request_end(req, drop == AOETGT_STAT_replied ? 0 : drop);
 	aoetgt_count(t, drop);
-	if (req->place.entered && aoetgt_order_leave(&t->order, &req->place))
-		queue_work(aoetgt_wq, &t->work);
+	if (req->ordered && aoetgt_order_leave(&t->order, &req->place))
+		aoetgt_target_kick(t);
 	aoetgt_request_free(req);
 	aoetgt_iface_put(iface);
 	atomic_dec(&t->in_flight);
@@ -97,7 +116,7 @@ static void aoetgt_request_end(struct aoetgt_request *req, enum aoetgt_stat drop
  * @req: the request, owned by the caller, without I/O under way
  * @why: AOETGT_STAT_drop_*
  *
- * Context: process.
+ * Context: process or softirq.
  */
 void aoetgt_request_drop(struct aoetgt_request *req, enum aoetgt_stat why)
 {
@@ -118,9 +137,11 @@ static enum aoetgt_stat aoetgt_request_send(struct aoetgt_request *req, struct n
 	if (sizeof(hdr) + len + req->data_len > READ_ONCE(dev->mtu))
 		return AOETGT_STAT_drop_mtu;
 	aoetgt_header_fill(&hdr, req->target, req->frame.hdr.command, req->frame.hdr.tag, error);
-	skb = aoetgt_frame_build(dev, req->client, &hdr, arg, len, req->data_len);
+	skb = aoetgt_frame_build(dev, req->client, &hdr, arg, len, req->data_len,
+				 req->atomic);
 	if (!skb)
 		return AOETGT_STAT_drop_memory;
+	aoetgt_stats_request(req, dev->name, error || req->failed);
 	aoetgt_frame_data(skb, req);
 	/* The macro evaluates its argument twice. */
 	err = dev_queue_xmit(skb);
@@ -128,20 +149,32 @@ static enum aoetgt_stat aoetgt_request_send(struct aoetgt_request *req, struct n
 }
 
 static void aoetgt_request_answer(struct aoetgt_request *req, enum aoe_error error,
+				  const void *arg, size_t len);
+
+/* Worker: it may wait for memory. */
+static void aoetgt_request_answer_again(struct aoetgt_request *req)
+{
+	aoetgt_request_answer(req, req->error, req->arg, req->arg_len);
+}
+
+static void aoetgt_request_answer(struct aoetgt_request *req, enum aoe_error error,
 				  const void *arg, size_t len)
 {
 	struct net_device *dev = aoetgt_iface_dev_get(req->iface);
-	bool failed = error || req->failed;
-	enum aoetgt_stat end;
+	enum aoetgt_stat end = AOETGT_STAT_drop_interface;
 
-	if (!dev) {
-		aoetgt_request_end(req, AOETGT_STAT_drop_interface);
-		return;
+	if (dev) {
+		end = aoetgt_request_send(req, dev, error, arg, len);
+		dev_put(dev);
 	}
-	aoetgt_stats_request(req, dev->name, failed);
-	end = aoetgt_request_send(req, dev, error, arg, len);
-	dev_put(dev);
-	if (end == AOETGT_STAT_replied && failed)
+	if (end == AOETGT_STAT_drop_memory && req->atomic) {
+		/* What softirq answers is part of the request, so it keeps. */
+		req->error = error;
+		req->arg = arg;
+		req->arg_len = len;
+		return aoetgt_request_again(req, aoetgt_request_answer_again);
+	}
+	if (end == AOETGT_STAT_replied && (error || req->failed))
 		aoetgt_count(req->target, error ? AOETGT_STAT_aoe_errors :
 						  AOETGT_STAT_ata_errors);
 	aoetgt_request_end(req, end);
@@ -157,7 +190,8 @@ static void aoetgt_request_answer(struct aoetgt_request *req, enum aoe_error err
  * address that has now, and is dropped if the interface is gone or cannot
  * carry it.
  *
- * Context: process, may sleep.  Section 2.2.
+ * Context: process, may sleep; if req->atomic, process or softirq, and @arg has
+ * to be part of the request.  Section 2.2.
  */
 void aoetgt_request_reply(struct aoetgt_request *req, const void *arg, size_t len)
 {
@@ -183,7 +217,8 @@ static bool aoetgt_error_ok(struct aoetgt_target *t)
  * @arg: what follows the AoE header
  * @len: its length in bytes
  *
- * Context: process, may sleep; for errors 1, 2 and 5 the worker.  Section 1.3.
+ * Context: as aoetgt_request_reply(); for errors 1, 2 and 5 the worker.
+ * Section 1.3.
  */
 void aoetgt_request_error(struct aoetgt_request *req, enum aoe_error error, const void *arg,
 			  size_t len)
@@ -219,7 +254,8 @@ void aoetgt_reply_unasked(struct aoetgt_target *t, struct aoetgt_iface *iface, c
 		return;
 	aoetgt_header_fill(&hdr, t, AOE_CMD_CONFIG, 0, AOE_OK);
 	if (sizeof(hdr) + len <= READ_ONCE(dev->mtu))
-		skb = aoetgt_frame_build(dev, dst ?: dev->broadcast, &hdr, arg, len, 0);
+		skb = aoetgt_frame_build(dev, dst ?: dev->broadcast, &hdr, arg, len, 0,
+					 false);
 	if (skb)
 		dev_queue_xmit(skb);
 	dev_put(dev);

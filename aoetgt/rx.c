@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The way in: the packet handler, which refuses the cheapest things first and
- * never prints, and the works that take over in process context.
+ * never prints, and what takes over in process context.
  *
- * A frame for one target goes: aoetgt_rcv() -> target->rx -> target work.
+ * A frame for one target goes: aoetgt_rcv() -> target->rx -> aoetgt_run().
  * A frame for many goes by iface->wild and the iface work in between, so that
  * 4096 targets do not answer from within one softirq.
  */
@@ -11,14 +11,14 @@
 #include <linux/etherdevice.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
-#include <linux/sched/clock.h>
-#include <linux/sched/mm.h>
 
 #include "aoetgt.h"
 #include "trace.h"
 
 /* After so many answers to one frame, let the others have the wire. */
 #define AOETGT_BURST		32
+/* Requests that a thread starts in one go; then it answers, and others have a turn. */
+#define AOETGT_BATCH		64
 
 static void aoetgt_rcv_refuse(struct aoetgt_target *t, enum aoetgt_stat why)
 {
@@ -40,12 +40,19 @@ static enum aoetgt_stat aoetgt_verdict_drop(enum aoe_verdict verdict)
 	}
 }
 
+/* Commands that read need nothing but their fixed part. */
+static bool aoetgt_has_payload(const struct aoe_frame *frame)
+{
+	return frame->hdr.command != AOE_CMD_ATA || (frame->ata.aflags & AOE_ATA_WRITE);
+}
+
 /*
  * A frame has found its target, whose refs are held and pass to the request.
- * The frame stays the caller's.  Softirq, or the iface work.
+ * The frame stays the caller's.  Softirq, in the RCU section in which the
+ * target was found; or the iface work, with a further hold on the target.
  */
 static void aoetgt_rcv_target(struct aoetgt_target *t, struct aoetgt_iface *iface,
-			      struct sk_buff *skb, const struct aoe_frame *frame, gfp_t gfp)
+			      struct sk_buff *skb, const struct aoe_frame *frame)
 {
 	enum aoe_verdict verdict = aoe_check(&frame->hdr, skb->len);
 	enum aoetgt_stat drop = aoetgt_verdict_drop(verdict);
@@ -60,7 +67,7 @@ static void aoetgt_rcv_target(struct aoetgt_target *t, struct aoetgt_iface *ifac
 		atomic_dec(&t->in_flight);
 		return aoetgt_rcv_refuse(t, AOETGT_STAT_drop_busy);
 	}
-	req = aoetgt_request_alloc(skb, gfp);
+	req = aoetgt_request_alloc();
 	if (!req) {
 		atomic_dec(&t->in_flight);
 		return aoetgt_rcv_refuse(t, AOETGT_STAT_drop_memory);
@@ -70,15 +77,16 @@ static void aoetgt_rcv_target(struct aoetgt_target *t, struct aoetgt_iface *ifac
 	req->disk = &t->disk;
 	req->iface = iface;
 	req->frame = *frame;
+	req->len = skb->len;
+	if (aoetgt_has_payload(frame))
+		req->skb = skb_get(skb);
 	req->verdict = verdict;
 	req->wild = aoe_is_wild(&frame->hdr);
 	ether_addr_copy(req->client, eth_hdr(skb)->h_source);
 	trace_aoetgt_request_start(req);
-	/* From here on the worker may end the request; the target stays, see below. */
-	percpu_ref_get(&t->disk.refs);
-	llist_add(&req->node, &t->rx);
-	queue_work(aoetgt_wq, &t->work);
-	percpu_ref_put(&t->disk.refs);
+	/* From here on the worker may end the request. */
+	if (llist_add(&req->node, &t->rx))
+		aoetgt_target_kick(t);
 }
 
 /* Loopback's own broadcast address is not Ethernet's, which counts as a group there. */
@@ -152,7 +160,7 @@ static int aoetgt_rcv(struct sk_buff *skb, struct net_device *dev, struct packet
 		drop = AOETGT_IFACE_drop_no_target;
 		goto out_drop;
 	}
-	aoetgt_rcv_target(t, iface, skb, &frame, GFP_ATOMIC | __GFP_NOWARN);
+	aoetgt_rcv_target(t, iface, skb, &frame);
 	consume_skb(skb);
 	return NET_RX_SUCCESS;
 out_drop:
@@ -179,11 +187,13 @@ static void aoetgt_wild_hand_out(struct aoetgt_iface *iface, struct sk_buff *skb
 		return;
 	while ((t = aoetgt_iface_next(iface, &address, false))) {
 		if (aoe_matches(&frame.hdr, t->shelf, t->slot)) {
-			aoetgt_rcv_target(t, iface, skb, &frame, GFP_NOIO | __GFP_NOWARN);
+			percpu_ref_get(&t->disk.refs);
+			local_bh_disable();
+			aoetgt_rcv_target(t, iface, skb, &frame);
+			local_bh_enable();
 			aoetgt_pace(++done);
-		} else {
-			percpu_ref_put(&t->disk.refs);
 		}
+		percpu_ref_put(&t->disk.refs);
 	}
 	if (!done)
 		aoetgt_iface_count(iface, AOETGT_IFACE_drop_no_target);
@@ -231,64 +241,73 @@ static void aoetgt_dispatch(struct aoetgt_request *req)
 	}
 }
 
-/* Answer what has ended.  Process context; may run beside itself. */
-static void aoetgt_finish(struct aoetgt_target *t)
+/* Requests that waited for others, and need not any more. */
+static void aoetgt_start_ready(struct aoetgt_target *t)
 {
-	struct llist_node *list = llist_reverse_order(llist_del_all(&t->done));
-	struct aoetgt_request *req, *next;
-
-	llist_for_each_entry_safe(req, next, list, node)
-		req->done(req);
-}
-
-/* Requests first that waited for others, then new ones in order of arrival. */
-static void aoetgt_start_all(struct aoetgt_target *t)
-{
-	struct llist_node *list = llist_reverse_order(llist_del_all(&t->rx));
-	struct aoetgt_request *req, *next;
+	struct aoetgt_request *req;
 	struct aoetgt_place *place;
 
 	while ((place = aoetgt_order_next(&t->order))) {
 		req = container_of(place, struct aoetgt_request, place);
 		req->start(req);
 	}
+}
+
+/* New requests, in order of arrival.  Return: how many. */
+static unsigned int aoetgt_start_new(struct aoetgt_target *t)
+{
+	struct aoetgt_request *req;
+	unsigned int n;
+
+	for (n = 0; t->todo && n < AOETGT_BATCH; n++) {
+		req = llist_entry(t->todo, struct aoetgt_request, node);
+		t->todo = req->node.next;
+		if (req->start)
+			req->start(req);
+		else
+			aoetgt_dispatch(req);
+	}
+	return n;
+}
+
+/* Answer what the device ended on the spot; the replies leave together. */
+static void aoetgt_finish(struct aoetgt_target *t)
+{
+	struct llist_node *list = llist_reverse_order(llist_del_all(&t->done));
+	struct aoetgt_request *req, *next;
+
+	local_bh_disable();
 	llist_for_each_entry_safe(req, next, list, node)
-		aoetgt_dispatch(req);
+		req->done(req);
+	local_bh_enable();
 }
 
 /*
- * The worker of a target: process context, one at a time for each target, so
- * that arrival order is kept.  Neighbouring requests of a batch reach the
- * device together.  What the device ends on the spot is answered here as well.
+ * What a thread does for a target: process context, one at a time for each
+ * target, so that arrival order is kept.  Neighbouring requests of a batch
+ * reach the device together.  Return: there is more to do.
  */
-static void aoetgt_target_work(struct work_struct *work)
+static bool aoetgt_run(struct aoetgt_target *t)
 {
-	struct aoetgt_target *t = container_of(work, struct aoetgt_target, work);
-	unsigned int noio = memalloc_noio_save();
 	struct blk_plug plug;
+	unsigned int n;
 
+	if (!t->todo)
+		t->todo = llist_reverse_order(llist_del_all(&t->rx));
 	WRITE_ONCE(t->worker, current);
 	blk_start_plug(&plug);
-	aoetgt_start_all(t);
+	aoetgt_start_ready(t);
+	n = aoetgt_start_new(t);
 	blk_finish_plug(&plug);
 	WRITE_ONCE(t->worker, NULL);
 	aoetgt_finish(t);
-	memalloc_noio_restore(noio);
-}
-
-static void aoetgt_done_work(struct work_struct *work)
-{
-	struct aoetgt_target *t = container_of(work, struct aoetgt_target, done_work);
-	unsigned int noio = memalloc_noio_save();
-
-	aoetgt_finish(t);
-	memalloc_noio_restore(noio);
+	aoetgt_target_had(t, n);
+	return t->todo || !llist_empty(&t->rx);
 }
 
 /* What lower floors call. */
 const struct aoetgt_ops aoetgt_rx_ops = {
 	.receive = aoetgt_rcv,
 	.iface_work = aoetgt_iface_work,
-	.target_work = aoetgt_target_work,
-	.done_work = aoetgt_done_work,
+	.run = aoetgt_run,
 };

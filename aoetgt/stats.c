@@ -85,21 +85,23 @@ static struct aoetgt_client *aoetgt_client_new(struct aoetgt_stats *stats)
 }
 
 static struct aoetgt_client *aoetgt_client_find(struct aoetgt_stats *stats, const u8 *mac,
-						const char *ifname)
+						u32 iface_id, const char *ifname)
 {
 	struct aoetgt_client *client;
 
 	lockdep_assert_held(&stats->lock);
 	list_for_each_entry(client, &stats->clients, node) {
-		if (!ether_addr_equal_unaligned(client->mac, mac) ||
-		    strcmp(client->ifname, ifname))
+		if (client->iface_id != iface_id ||
+		    !ether_addr_equal_unaligned(client->mac, mac))
 			continue;
-		list_move(&client->node, &stats->clients);
+		if (!list_is_first(&client->node, &stats->clients))
+			list_move(&client->node, &stats->clients);
 		return client;
 	}
 	client = aoetgt_client_new(stats);
 	if (client) {
 		ether_addr_copy(client->mac, mac);
+		client->iface_id = iface_id;
 		strscpy(client->ifname, ifname, sizeof(client->ifname));
 	}
 	return client;
@@ -111,15 +113,15 @@ static struct aoetgt_client *aoetgt_client_find(struct aoetgt_stats *stats, cons
  * @ifname: name of the interface it came by
  * @error: it is answered with an ATA or AoE error
  *
- * Context: process.
+ * Context: process or softirq.
  */
 void aoetgt_stats_request(struct aoetgt_request *req, const char *ifname, bool error)
 {
 	struct aoetgt_stats *stats = &req->target->stats;
 	struct aoetgt_client *client;
 
-	spin_lock(&stats->lock);
-	client = aoetgt_client_find(stats, req->client, ifname);
+	spin_lock_bh(&stats->lock);
+	client = aoetgt_client_find(stats, req->client, READ_ONCE(req->iface->id), ifname);
 	if (client) {
 		client->seen = jiffies;
 		client->requests++;
@@ -128,7 +130,7 @@ void aoetgt_stats_request(struct aoetgt_request *req, const char *ifname, bool e
 	}
 	if (req->t_end)
 		aoetgt_latency_add(stats, req);
-	spin_unlock(&stats->lock);
+	spin_unlock_bh(&stats->lock);
 }
 
 /**
@@ -144,14 +146,14 @@ ssize_t aoetgt_stats_latency(struct aoetgt_stats *stats, char *page)
 	int len;
 
 	len = sysfs_emit(page, "lower_us queue disk total\n");
-	spin_lock(&stats->lock);
+	spin_lock_bh(&stats->lock);
 	for (row = 0; row < AOETGT_LATENCY_ROWS; row++)
 		len += sysfs_emit_at(page, len, "%lu %llu %llu %llu\n",
 				     row ? 1UL << (row - 1) : 0,
 				     stats->latency[row][AOETGT_QUEUE],
 				     stats->latency[row][AOETGT_DISK],
 				     stats->latency[row][AOETGT_TOTAL]);
-	spin_unlock(&stats->lock);
+	spin_unlock_bh(&stats->lock);
 	return len;
 }
 
@@ -166,11 +168,11 @@ void aoetgt_stats_clients(struct aoetgt_stats *stats, u16 shelf, u8 slot, struct
 {
 	struct aoetgt_client *client;
 
-	spin_lock(&stats->lock);
+	spin_lock_bh(&stats->lock);
 	list_for_each_entry(client, &stats->clients, node)
 		seq_printf(m, "e%u.%u %pM %s %u %llu %llu %llu\n", shelf, slot,
 			   client->mac, client->ifname,
 			   jiffies_to_msecs(jiffies - client->seen),
 			   client->requests, client->bytes, client->errors);
-	spin_unlock(&stats->lock);
+	spin_unlock_bh(&stats->lock);
 }

@@ -7,7 +7,6 @@
 
 #include "aoetgt.h"
 
-static const struct aoetgt_ops *aoetgt_target_ops;
 static struct kmem_cache *aoetgt_target_cache;
 
 /**
@@ -58,19 +57,17 @@ struct aoetgt_target *aoetgt_target_create(u16 shelf, u8 slot)
 	INIT_LIST_HEAD(&t->bindings);
 	init_llist_head(&t->rx);
 	init_llist_head(&t->done);
-	INIT_WORK(&t->work, aoetgt_target_ops->target_work);
-	INIT_WORK(&t->done_work, aoetgt_target_ops->done_work);
+	aoetgt_target_idle(t);
 	aoetgt_stats_init(&t->stats);
 	return t;
 }
 
-/* Requests are over, but the works may still be on their last lines. */
+/* Requests are over, but a thread may still be on its last lines. */
 static void aoetgt_target_free(struct aoetgt_disk *disk)
 {
 	struct aoetgt_target *t = disk->target;
 
-	cancel_work_sync(&t->work);
-	cancel_work_sync(&t->done_work);
+	aoetgt_target_forget(t);
 	kfree_rcu(rcu_dereference_protected(t->mask, true), rcu);
 	kfree_rcu(rcu_dereference_protected(t->reserve, true), rcu);
 	aoetgt_stats_exit(&t->stats);
@@ -159,6 +156,8 @@ static bool aoetgt_macs_admit(struct aoetgt_macs __rcu **slot, const u8 *mac)
 	const struct aoetgt_macs *macs;
 	bool admit;
 
+	if (!rcu_access_pointer(*slot))
+		return true;
 	rcu_read_lock();
 	macs = rcu_dereference(*slot);
 	admit = !macs || aoe_maclist_find(&macs->list, mac) >= 0;
@@ -230,15 +229,13 @@ void aoetgt_target_set_macs(struct aoetgt_target *t, struct aoetgt_macs __rcu **
 
 /**
  * aoetgt_target_init() - be ready for targets
- * @ops: where their work goes
  *
  * Return: 0 or -ENOMEM.
  */
-int aoetgt_target_init(const struct aoetgt_ops *ops)
+int aoetgt_target_init(void)
 {
-	aoetgt_target_ops = ops;
 	aoetgt_target_cache = kmem_cache_create("aoetgt_target", sizeof(struct aoetgt_target),
-						0, 0, NULL);
+						__alignof__(struct aoetgt_target), 0, NULL);
 	return aoetgt_target_cache ? 0 : -ENOMEM;
 }
 

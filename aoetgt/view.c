@@ -37,6 +37,7 @@ struct aoetgt_view *aoetgt_view_create(struct aoetgt_target *t, const u8 *mac)
 	aoetgt_disk_init(&v->disk, t);
 	mutex_lock(&t->lock);
 	hash_add_rcu(t->views, &v->node, aoetgt_view_key(v->mac));
+	WRITE_ONCE(t->nr_views, t->nr_views + 1);
 	mutex_unlock(&t->lock);
 	return v;
 }
@@ -81,6 +82,7 @@ static void aoetgt_view_stop_using(struct aoetgt_view *v)
 void aoetgt_view_withdraw(struct aoetgt_view *v)
 {
 	hash_del_rcu(&v->node);
+	WRITE_ONCE(v->disk.target->nr_views, v->disk.target->nr_views - 1);
 	aoetgt_view_stop_using(v);
 }
 
@@ -136,6 +138,8 @@ struct aoetgt_disk *aoetgt_view_disk_get(struct aoetgt_target *t, const u8 *mac)
 	struct aoetgt_disk *disk = NULL;
 	struct aoetgt_view *v;
 
+	if (!READ_ONCE(t->nr_views))
+		return NULL;
 	rcu_read_lock();
 	hash_for_each_possible_rcu(t->views, v, node, aoetgt_view_key(mac)) {
 		if (!ether_addr_equal(v->mac, mac))

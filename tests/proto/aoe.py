@@ -765,6 +765,8 @@ class Trace:
         self.device = "%d,%d" % (os.major(node), os.minor(node))
 
     def __enter__(self):
+        # The clocks of two CPUs need not agree; a thread may change its CPU.
+        put(self.base + "trace_clock", "counter")
         self.forget()
         self.enable(1)
         return self
