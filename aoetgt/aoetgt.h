@@ -93,8 +93,8 @@ enum aoetgt_span { AOETGT_QUEUE, AOETGT_DISK, AOETGT_TOTAL, AOETGT_SPANS };
 struct aoetgt_client {
 	struct list_head node;
 	u8 mac[ETH_ALEN];
-	u32 iface_id;
-	char ifname[IFNAMSIZ];		/* the name that goes with the id */
+	u32 iface_id;			/* of ifname, to compare quickly */
+	char ifname[IFNAMSIZ];
 	unsigned long seen;		/* jiffies */
 	u64 requests;
 	u64 bytes;
@@ -216,7 +216,7 @@ struct aoetgt_target {
 	unsigned int config_len;
 
 	DECLARE_HASHTABLE(views, 4);	/* by MAC; lock writes, RCU reads */
-	unsigned int nr_views;
+	unsigned int nr_views;		/* without any, nobody looks; lock writes */
 
 	/* Valid while the disk is open. */
 	bool write_cache;		/* client's choice within the policy */

@@ -103,16 +103,25 @@ static bool aoetgt_rcv_for_us(const struct sk_buff *skb)
 	}
 }
 
+/* Return: false if there is no whole header.  What a short frame lacks is zero. */
+static bool aoetgt_frame_read(struct sk_buff *skb, struct aoe_frame *frame)
+{
+	unsigned int len = min_t(unsigned int, skb->len, sizeof(*frame));
+
+	if (len < sizeof(*frame))
+		memset(frame, 0, sizeof(*frame));
+	return len >= sizeof(frame->hdr) && skb_frags_readable(skb) &&
+	       !skb_copy_bits(skb, 0, frame, len);
+}
+
 /* Return: 0, or the counter of why the frame is nobody's. */
 static enum aoetgt_iface_stat aoetgt_rcv_check(struct sk_buff *skb, struct aoe_frame *frame)
 {
-	unsigned int len = min_t(unsigned int, skb->len, sizeof(*frame));
 	const u8 *src = eth_hdr(skb)->h_source;
 
 	if (!aoetgt_rcv_for_us(skb))
 		return AOETGT_IFACE_drop_otherhost;
-	if (len < sizeof(frame->hdr) || !skb_frags_readable(skb) ||
-	    skb_copy_bits(skb, 0, frame, len))
+	if (!aoetgt_frame_read(skb, frame))
 		return AOETGT_IFACE_drop_short;
 	/* Replies must go no further than here, or two targets could talk forever. */
 	if (frame->hdr.verfl & AOE_FLAG_RSP)
@@ -183,7 +192,8 @@ static void aoetgt_wild_hand_out(struct aoetgt_iface *iface, struct sk_buff *skb
 	struct aoe_frame frame;
 	unsigned int done = 0;
 
-	if (skb_copy_bits(skb, 0, &frame, min_t(unsigned int, skb->len, sizeof(frame))))
+	/* Once more, since the frame waited without it. */
+	if (!aoetgt_frame_read(skb, &frame))
 		return;
 	while ((t = aoetgt_iface_next(iface, &address, false))) {
 		if (aoe_matches(&frame.hdr, t->shelf, t->slot)) {

@@ -91,9 +91,12 @@ static struct aoetgt_client *aoetgt_client_find(struct aoetgt_stats *stats, cons
 
 	lockdep_assert_held(&stats->lock);
 	list_for_each_entry(client, &stats->clients, node) {
-		if (client->iface_id != iface_id ||
-		    !ether_addr_equal_unaligned(client->mac, mac))
+		if (!ether_addr_equal_unaligned(client->mac, mac))
 			continue;
+		/* An interface that came back under its name is the same to whoever looks. */
+		if (client->iface_id != iface_id && strcmp(client->ifname, ifname))
+			continue;
+		client->iface_id = iface_id;
 		if (!list_is_first(&client->node, &stats->clients))
 			list_move(&client->node, &stats->clients);
 		return client;

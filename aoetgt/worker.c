@@ -150,13 +150,18 @@ void aoetgt_target_kick(struct aoetgt_target *t)
  * aoetgt_target_had() - learn from a run how to do the next one
  * @t: the target, by the thread that runs it
  * @n: new requests that the run has found
+ *
+ * Context: process.
  */
 void aoetgt_target_had(struct aoetgt_target *t, unsigned int n)
 {
-	if (n > 1)
-		WRITE_ONCE(t->alone, 0);
-	else if (n && ++t->alone == AOETGT_ALONE + AOETGT_ALONE_PROBE)
-		WRITE_ONCE(t->alone, AOETGT_ALONE - 1);
+	unsigned int alone = n > 1 ? 0 : t->alone + 1;
+
+	if (!n)
+		return;
+	if (alone == AOETGT_ALONE + AOETGT_ALONE_PROBE)
+		alone = AOETGT_ALONE - 1;
+	WRITE_ONCE(t->alone, alone);
 }
 
 static void aoetgt_target_work(struct work_struct *work)
@@ -183,6 +188,8 @@ static void aoetgt_target_work(struct work_struct *work)
 /**
  * aoetgt_target_idle() - make a new target one without anything to do
  * @t: the target
+ *
+ * Context: any.
  */
 void aoetgt_target_idle(struct aoetgt_target *t)
 {
@@ -283,6 +290,7 @@ static int aoetgt_worker_main(void *data)
 	return 0;
 }
 
+/* It does not preempt, but once it runs nobody's batch is to wait for a shell's. */
 static void aoetgt_set_patient(struct task_struct *task)
 {
 	const struct sched_attr attr = {
@@ -337,6 +345,7 @@ static int aoetgt_crew_init(struct aoetgt_crew *crew)
  * aoetgt_workers_init() - start the threads
  * @ops: what they do
  *
+ * Context: process.
  * Return: 0 or -errno.
  */
 int aoetgt_workers_init(const struct aoetgt_ops *ops)
@@ -355,6 +364,8 @@ int aoetgt_workers_init(const struct aoetgt_ops *ops)
 
 /**
  * aoetgt_workers_exit() - undo aoetgt_workers_init(); no targets are left
+ *
+ * Context: process, sleeps.
  */
 void aoetgt_workers_exit(void)
 {
