@@ -227,13 +227,11 @@ struct aoetgt_target {
 	atomic_t in_flight;
 	struct list_head ready;		/* this and run: see worker.c */
 	enum aoetgt_run run;
+	bool forgotten;			/* somebody waits until it is idle */
 	struct work_struct work;	/* when it is not left to the threads */
 
 	/* The one thread that runs it. */
 	struct llist_node *todo ____cacheline_aligned_in_smp;	/* from rx, oldest first */
-	struct llist_head done;		/* ended on the spot, newest first */
-	unsigned int alone;		/* runs of late that found one request only */
-	struct task_struct *worker;	/* that thread, which looks at done itself */
 	unsigned long error_window;	/* second (of jiffies) of error_count */
 	unsigned int error_count;
 
@@ -289,37 +287,40 @@ struct aoetgt_binding {
  * bio, done.  It ends in aoetgt_request_reply() or aoetgt_request_drop().
  */
 struct aoetgt_request {
-	struct llist_node node;		/* on target->rx, target->done, a CPU's done */
-	struct aoetgt_target *target;	/* holds target->disk.refs */
-	struct aoetgt_disk *disk;	/* that one, or a view's, whose refs it holds too */
-	struct aoetgt_iface *iface;	/* holds iface->ref */
+	/* Cleared for each frame. */
 	struct sk_buff *skb;		/* while there is something to be taken from it */
 	void (*start)(struct aoetgt_request *req);	/* worker: nothing is in the way now */
-	void (*done)(struct aoetgt_request *req);	/* its I/O has ended; worker, softirq */
-	u64 t_rx;			/* local_clock() */
 	u64 t_start;
 	u64 t_end;
 	u64 lba;
 	u32 sectors;			/* still to be done */
-	u32 step;			/* sectors of the I/O under way */
 	u32 transferred;		/* bytes of data in or out, once it has worked */
-	unsigned int len;		/* of the frame, as aoe_check() counts */
 	unsigned int data_len;		/* bytes in the pages of bvecs */
 	unsigned int nr_pages;
-	u8 client[ETH_ALEN];
 	struct ata_op op;
-	bool wild;			/* it was asked of more than one target */
 	bool failed;			/* the answer is an ATA error */
 	bool ordered;			/* has a place in the order */
 	bool atomic;			/* whoever answers it must not sleep */
 	blk_status_t status;
+
+	/* Set for each frame, from node on. */
+	struct llist_node node;		/* on target->rx, a thread's done, a CPU's done */
+	struct aoetgt_target *target;	/* holds target->disk.refs */
+	struct aoetgt_disk *disk;	/* that one, or a view's, whose refs it holds too */
+	struct aoetgt_iface *iface;	/* holds iface->ref */
+	u64 t_rx;			/* local_clock() */
+	struct aoe_frame frame;		/* what came; ATA registers turn into the answer */
+	unsigned int len;		/* of the frame, as aoe_check() counts */
 	enum aoe_verdict verdict;
+	bool wild;			/* it was asked of more than one target */
+	u8 client[ETH_ALEN];
+
+	/* Set where they are needed. */
+	void (*done)(struct aoetgt_request *req);	/* its I/O has ended; worker, softirq */
+	u32 step;			/* sectors of the I/O under way */
 	enum aoe_error error;		/* this and the next: an answer that waits for memory */
 	const void *arg;
 	size_t arg_len;
-
-	/* Not cleared for each frame, from here on. */
-	struct aoe_frame frame;		/* what came; ATA registers turn into the answer */
 	struct aoetgt_place place;
 	struct bio bio;
 	struct bio_vec bvecs[AOETGT_PAGES];
@@ -330,7 +331,7 @@ struct aoetgt_ops {
 	int (*receive)(struct sk_buff *skb, struct net_device *dev, struct packet_type *pt,
 		       struct net_device *orig_dev);
 	void (*iface_work)(struct work_struct *work);
-	bool (*run)(struct aoetgt_target *t);
+	unsigned int (*run)(struct aoetgt_target *t);
 };
 
 /* A line in the log says first whose disk it is about. */
@@ -458,6 +459,8 @@ bool aoetgt_request_pages(struct aoetgt_request *req, unsigned int len);
 bool aoetgt_request_payload(struct aoetgt_request *req, unsigned int len);
 void aoetgt_pages_trim(void);
 void aoetgt_request_complete(struct aoetgt_request *req);
+void aoetgt_requests_answer(struct llist_node *newest);
+void aoetgt_requests_hand_over(struct llist_node *newest);
 void aoetgt_request_again(struct aoetgt_request *req, void (*start)(struct aoetgt_request *req));
 
 /* One entry of a TRIM payload; its pages are full but for the last. */
@@ -479,9 +482,9 @@ static inline bool aoetgt_request_dying(struct aoetgt_request *req)
 /* worker.c */
 int aoetgt_workers_init(const struct aoetgt_ops *ops);
 void aoetgt_workers_exit(void);
+bool aoetgt_worker_keeps(struct aoetgt_request *req);
 void aoetgt_target_idle(struct aoetgt_target *t);
 void aoetgt_target_kick(struct aoetgt_target *t);
-void aoetgt_target_had(struct aoetgt_target *t, unsigned int n);
 void aoetgt_target_forget(struct aoetgt_target *t);
 
 /* stats.c */

@@ -184,7 +184,7 @@ struct aoetgt_target *aoetgt_iface_next(struct aoetgt_iface *iface, unsigned lon
 	for (;;) {
 		rcu_read_lock();
 		t = xa_find(&iface->targets, address, ULONG_MAX, filter);
-		if (t && !percpu_ref_tryget_live(&t->disk.refs)) {
+		if (t && !percpu_ref_tryget_live_rcu(&t->disk.refs)) {
 			rcu_read_unlock();
 			++*address;
 			continue;

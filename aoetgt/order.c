@@ -176,20 +176,20 @@ bool aoetgt_order_enter(struct aoetgt_order *order, struct aoetgt_place *place,
  * @order: of the target
  * @place: of the request, entered before
  *
- * Context: process or softirq.
+ * Context: softirqs off.
  * Return: true if another one may start now, see aoetgt_order_next().
  */
 bool aoetgt_order_leave(struct aoetgt_order *order, struct aoetgt_place *place)
 {
 	bool ready;
 
-	spin_lock_bh(&order->lock);
+	spin_lock(&order->lock);
 	if (!place->counted)
 		aoetgt_order_remove(order, place);
 	else
 		aoetgt_order_uncount_read(order, place);
 	ready = !list_empty(&order->ready);
-	spin_unlock_bh(&order->lock);
+	spin_unlock(&order->lock);
 
 	return ready;
 }

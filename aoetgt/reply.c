@@ -92,15 +92,18 @@ static void aoetgt_frame_data(struct sk_buff *skb, struct aoetgt_request *req)
 	req->data_len = 0;
 }
 
-/* The end of every request: nothing touches it, nor the target for it, later. */
-static void aoetgt_request_end(struct aoetgt_request *req, enum aoetgt_stat drop)
+/*
+ * The end of every request: nothing touches it, nor the target for it, later.
+ * Softirqs are off.
+ */
+static void aoetgt_request_end(struct aoetgt_request *req, enum aoetgt_stat why)
 {
 	struct aoetgt_target *t = req->target;
 	struct aoetgt_iface *iface = req->iface;
 	struct aoetgt_disk *disk = req->disk;
 
-	trace_aoetgt_request_end(req, drop == AOETGT_STAT_replied ? 0 : drop);
-	aoetgt_count(t, drop);
+	trace_aoetgt_request_end(req, why == AOETGT_STAT_replied ? 0 : why);
+	aoetgt_count(t, why);
 	if (req->ordered && aoetgt_order_leave(&t->order, &req->place))
 		aoetgt_target_kick(t);
 	aoetgt_request_free(req);
@@ -120,16 +123,17 @@ static void aoetgt_request_end(struct aoetgt_request *req, enum aoetgt_stat drop
  */
 void aoetgt_request_drop(struct aoetgt_request *req, enum aoetgt_stat why)
 {
+	local_bh_disable();
 	aoetgt_request_end(req, why);
+	local_bh_enable();
 }
 
-/* Return: AOETGT_STAT_replied, or why not. */
-static enum aoetgt_stat aoetgt_request_send(struct aoetgt_request *req, struct net_device *dev,
-					    enum aoe_error error, const void *arg, size_t len)
+/* Make the frame of the reply, without data.  Return: AOETGT_STAT_replied, or why not. */
+static enum aoetgt_stat aoetgt_reply_build(struct aoetgt_request *req, struct net_device *dev,
+					   enum aoe_error error, const void *arg, size_t len,
+					   struct sk_buff **skb)
 {
-	struct sk_buff *skb;
 	struct aoe_hdr hdr;
-	int err;
 
 	/* The queue of a device that is down says "congested", not "lost". */
 	if (!netif_running(dev))
@@ -137,15 +141,30 @@ static enum aoetgt_stat aoetgt_request_send(struct aoetgt_request *req, struct n
 	if (sizeof(hdr) + len + req->data_len > READ_ONCE(dev->mtu))
 		return AOETGT_STAT_drop_mtu;
 	aoetgt_header_fill(&hdr, req->target, req->frame.hdr.command, req->frame.hdr.tag, error);
-	skb = aoetgt_frame_build(dev, req->client, &hdr, arg, len, req->data_len,
-				 req->atomic);
-	if (!skb)
-		return AOETGT_STAT_drop_memory;
-	aoetgt_stats_request(req, dev->name, error || req->failed);
+	*skb = aoetgt_frame_build(dev, req->client, &hdr, arg, len, req->data_len,
+				  req->atomic);
+	return *skb ? AOETGT_STAT_replied : AOETGT_STAT_drop_memory;
+}
+
+/* Send the reply, and end the request. */
+static void aoetgt_reply_send(struct aoetgt_request *req, struct sk_buff *skb,
+			      enum aoe_error error)
+{
+	struct aoetgt_target *t = req->target;
+	bool failed = error || req->failed;
+	enum aoetgt_stat end;
+	int err;
+
+	local_bh_disable();
+	aoetgt_stats_request(req, skb->dev->name, failed);
 	aoetgt_frame_data(skb, req);
 	/* The macro evaluates its argument twice. */
 	err = dev_queue_xmit(skb);
-	return net_xmit_eval(err) ? AOETGT_STAT_drop_xmit : AOETGT_STAT_replied;
+	end = net_xmit_eval(err) ? AOETGT_STAT_drop_xmit : AOETGT_STAT_replied;
+	if (failed && end == AOETGT_STAT_replied)
+		aoetgt_count(t, error ? AOETGT_STAT_aoe_errors : AOETGT_STAT_ata_errors);
+	aoetgt_request_end(req, end);
+	local_bh_enable();
 }
 
 static void aoetgt_request_answer(struct aoetgt_request *req, enum aoe_error error,
@@ -162,22 +181,22 @@ static void aoetgt_request_answer(struct aoetgt_request *req, enum aoe_error err
 {
 	struct net_device *dev = aoetgt_iface_dev_get(req->iface);
 	enum aoetgt_stat end = AOETGT_STAT_drop_interface;
+	struct sk_buff *skb;
 
-	if (dev) {
-		end = aoetgt_request_send(req, dev, error, arg, len);
-		dev_put(dev);
-	}
-	if (end == AOETGT_STAT_drop_memory && req->atomic) {
+	if (dev)
+		end = aoetgt_reply_build(req, dev, error, arg, len, &skb);
+	if (end == AOETGT_STAT_replied) {
+		aoetgt_reply_send(req, skb, error);
+	} else if (end == AOETGT_STAT_drop_memory && req->atomic) {
 		/* What softirq answers is part of the request, so it keeps. */
 		req->error = error;
 		req->arg = arg;
 		req->arg_len = len;
-		return aoetgt_request_again(req, aoetgt_request_answer_again);
+		aoetgt_request_again(req, aoetgt_request_answer_again);
+	} else {
+		aoetgt_request_drop(req, end);
 	}
-	if (end == AOETGT_STAT_replied && (error || req->failed))
-		aoetgt_count(req->target, error ? AOETGT_STAT_aoe_errors :
-						  AOETGT_STAT_ata_errors);
-	aoetgt_request_end(req, end);
+	dev_put(dev);
 }
 
 /**

@@ -61,11 +61,8 @@ static struct aoetgt_pages __percpu *aoetgt_pages;
 static void aoetgt_done_tasklet(struct tasklet_struct *tasklet)
 {
 	struct aoetgt_done *done = container_of(tasklet, struct aoetgt_done, tasklet);
-	struct llist_node *list = llist_reverse_order(llist_del_all(&done->list));
-	struct aoetgt_request *req, *next;
 
-	llist_for_each_entry_safe(req, next, list, node)
-		req->done(req);
+	aoetgt_requests_answer(llist_del_all(&done->list));
 }
 
 /**
@@ -134,7 +131,7 @@ void aoetgt_request_exit(void)
  * aoetgt_request_alloc() - make a request
  *
  * Context: softirq, or process with softirqs off.
- * Return: the request, zeroed up to its frame, or NULL.
+ * Return: the request, its first part cleared, or NULL.
  */
 struct aoetgt_request *aoetgt_request_alloc(void)
 {
@@ -147,7 +144,7 @@ struct aoetgt_request *aoetgt_request_alloc(void)
 		req = mempool_alloc(aoetgt_request_pool, GFP_ATOMIC);
 	if (!req)
 		return NULL;
-	memset(req, 0, offsetof(struct aoetgt_request, frame));
+	memset(req, 0, offsetof(struct aoetgt_request, node));
 	req->t_rx = local_clock();
 	return req;
 }
@@ -167,21 +164,18 @@ void aoetgt_request_no_pages(struct aoetgt_request *req)
  * aoetgt_request_free() - free the memory of a request
  * @req: the request; its references have been put
  *
- * Context: process or softirq.
+ * Context: softirqs off.
  */
 void aoetgt_request_free(struct aoetgt_request *req)
 {
-	struct aoetgt_spare *spare;
+	struct aoetgt_spare *spare = this_cpu_ptr(aoetgt_spare);
 
 	aoetgt_request_no_pages(req);
 	consume_skb(req->skb);
-	local_bh_disable();
-	spare = this_cpu_ptr(aoetgt_spare);
 	if (spare->n < AOETGT_SPARE)
 		spare->req[spare->n++] = req;
 	else
 		mempool_free(req, aoetgt_request_pool);
-	local_bh_enable();
 }
 
 /* Whoever had it has let go of it. */
@@ -332,29 +326,58 @@ bool aoetgt_request_payload(struct aoetgt_request *req, unsigned int len)
 }
 
 /**
+ * aoetgt_requests_answer() - answer requests whose I/O has ended
+ * @newest: a list of them by their nodes, the newest first; may be NULL
+ *
+ * The replies leave together.
+ *
+ * Context: process or softirq.
+ */
+void aoetgt_requests_answer(struct llist_node *newest)
+{
+	struct aoetgt_request *req, *next;
+
+	local_bh_disable();
+	llist_for_each_entry_safe(req, next, llist_reverse_order(newest), node)
+		req->done(req);
+	local_bh_enable();
+}
+
+/**
+ * aoetgt_requests_hand_over() - have softirq answer requests
+ * @newest: as for aoetgt_requests_answer(), not NULL
+ *
+ * Context: any, hard interrupt included.
+ */
+void aoetgt_requests_hand_over(struct llist_node *newest)
+{
+	struct aoetgt_done *done = get_cpu_ptr(&aoetgt_done);
+	struct llist_node *oldest = newest;
+
+	while (oldest->next)
+		oldest = oldest->next;
+	if (llist_add_batch(newest, oldest, &done->list))
+		tasklet_schedule(&done->tasklet);
+	put_cpu_ptr(&aoetgt_done);
+}
+
+/**
  * aoetgt_request_complete() - the I/O of a request has ended
  * @req: the request, status set
  *
- * Hands it to whoever answers: the worker if this is its own submission that
+ * Hands it to whoever answers: the thread if this is its own submission that
  * ended on the spot, else the tasklet.
  *
  * Context: any, hard interrupt included.
  */
 void aoetgt_request_complete(struct aoetgt_request *req)
 {
-	struct aoetgt_target *t = req->target;
-	struct aoetgt_done *done;
-
 	req->t_end = local_clock();
 	req->atomic = true;
-	if (in_task() && READ_ONCE(t->worker) == current) {
-		__llist_add(&req->node, &t->done);
+	if (aoetgt_worker_keeps(req))
 		return;
-	}
-	done = get_cpu_ptr(&aoetgt_done);
-	if (llist_add(&req->node, &done->list))
-		tasklet_schedule(&done->tasklet);
-	put_cpu_ptr(&aoetgt_done);
+	req->node.next = NULL;
+	aoetgt_requests_hand_over(&req->node);
 }
 
 /**

@@ -165,7 +165,7 @@ static int aoetgt_rcv(struct sk_buff *skb, struct net_device *dev, struct packet
 	}
 	t = xa_load(&iface->targets,
 		    aoetgt_address(be16_to_cpu(frame.hdr.shelf), frame.hdr.slot));
-	if (!t || !percpu_ref_tryget_live(&t->disk.refs)) {
+	if (!t || !percpu_ref_tryget_live_rcu(&t->disk.refs)) {
 		drop = AOETGT_IFACE_drop_no_target;
 		goto out_drop;
 	}
@@ -280,39 +280,17 @@ static unsigned int aoetgt_start_new(struct aoetgt_target *t)
 	return n;
 }
 
-/* Answer what the device ended on the spot; the replies leave together. */
-static void aoetgt_finish(struct aoetgt_target *t)
-{
-	struct llist_node *list = llist_reverse_order(llist_del_all(&t->done));
-	struct aoetgt_request *req, *next;
-
-	local_bh_disable();
-	llist_for_each_entry_safe(req, next, list, node)
-		req->done(req);
-	local_bh_enable();
-}
-
 /*
  * What a thread does for a target: process context, one at a time for each
- * target, so that arrival order is kept.  Neighbouring requests of a batch
- * reach the device together.  Return: there is more to do.
+ * target, so that arrival order is kept.  Return: how many new requests there
+ * were; more are left in todo or rx.
  */
-static bool aoetgt_run(struct aoetgt_target *t)
+static unsigned int aoetgt_run(struct aoetgt_target *t)
 {
-	struct blk_plug plug;
-	unsigned int n;
-
 	if (!t->todo)
 		t->todo = llist_reverse_order(llist_del_all(&t->rx));
-	WRITE_ONCE(t->worker, current);
-	blk_start_plug(&plug);
 	aoetgt_start_ready(t);
-	n = aoetgt_start_new(t);
-	blk_finish_plug(&plug);
-	WRITE_ONCE(t->worker, NULL);
-	aoetgt_finish(t);
-	aoetgt_target_had(t, n);
-	return t->todo || !llist_empty(&t->rx);
+	return aoetgt_start_new(t);
 }
 
 /* What lower floors call. */

@@ -116,14 +116,14 @@ static struct aoetgt_client *aoetgt_client_find(struct aoetgt_stats *stats, cons
  * @ifname: name of the interface it came by
  * @error: it is answered with an ATA or AoE error
  *
- * Context: process or softirq.
+ * Context: softirqs off.
  */
 void aoetgt_stats_request(struct aoetgt_request *req, const char *ifname, bool error)
 {
 	struct aoetgt_stats *stats = &req->target->stats;
 	struct aoetgt_client *client;
 
-	spin_lock_bh(&stats->lock);
+	spin_lock(&stats->lock);
 	client = aoetgt_client_find(stats, req->client, READ_ONCE(req->iface->id), ifname);
 	if (client) {
 		client->seen = jiffies;
@@ -133,7 +133,7 @@ void aoetgt_stats_request(struct aoetgt_request *req, const char *ifname, bool e
 	}
 	if (req->t_end)
 		aoetgt_latency_add(stats, req);
-	spin_unlock_bh(&stats->lock);
+	spin_unlock(&stats->lock);
 }
 
 /**

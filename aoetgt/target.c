@@ -56,7 +56,6 @@ struct aoetgt_target *aoetgt_target_create(u16 shelf, u8 slot)
 	hash_init(t->views);
 	INIT_LIST_HEAD(&t->bindings);
 	init_llist_head(&t->rx);
-	init_llist_head(&t->done);
 	aoetgt_target_idle(t);
 	aoetgt_stats_init(&t->stats);
 	return t;

@@ -145,7 +145,7 @@ struct aoetgt_disk *aoetgt_view_disk_get(struct aoetgt_target *t, const u8 *mac)
 		if (!ether_addr_equal(v->mac, mac))
 			continue;
 		/* Pairs with aoetgt_view_enable(). */
-		if (smp_load_acquire(&v->enabled) && percpu_ref_tryget_live(&v->disk.refs))
+		if (smp_load_acquire(&v->enabled) && percpu_ref_tryget_live_rcu(&v->disk.refs))
 			disk = &v->disk;
 		else
 			disk = ERR_PTR(-ENODEV);

@@ -13,13 +13,20 @@
  * worked off together instead of costing two context switches each.  A client
  * that sends one frame and waits has nothing to pile up, and is better served
  * at once, by the prompt threads, which do what an interrupt thread does, with
- * the policy that those have.  What the last runs of a target found decides;
- * now and then a run is spent on finding out whether that has changed.
+ * the policy that those have.  What the last rounds found, of all targets,
+ * decides, since a client of many targets has batches, too; now and then a
+ * round is spent on finding out whether that has changed.
+ *
+ * A thread works in rounds: it runs targets under one plug, so that requests
+ * that are neighbours reach their device together, and answers what has ended
+ * when there is nothing more to run.  If it has to sleep, it hands that over to
+ * softirq first, so that nobody waits for the disk of somebody else.
  *
  * A submission may block, for as long as a dead disk pleases.  When all
  * threads of a crew are blocked, targets go to a workqueue, which makes a new
  * thread for each.
  */
+#include <linux/blkdev.h>
 #include <linux/kthread.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
@@ -31,38 +38,62 @@
 
 #define AOETGT_WORKERS_MAX	16	/* one receive queue does not feed more */
 #define AOETGT_RESCUE_DELAY	1	/* jiffies */
-#define AOETGT_ALONE		4	/* runs with one request, and there are no batches */
-#define AOETGT_ALONE_PROBE	64	/* so many later, see whether there are now */
+#define AOETGT_ROUND		64	/* requests; replies do not wait for more */
+#define AOETGT_ALONE		4	/* rounds of one request, and there are no batches */
+#define AOETGT_ALONE_PROBE	256	/* so many later, see whether there are now */
 
 struct aoetgt_worker {
 	struct task_struct *task;
 	struct aoetgt_crew *crew;
-	struct list_head idle;		/* in crew->idle while it has nothing to do */
+	unsigned long bit;		/* in crew->idle while it has nothing to do */
 	struct aoetgt_target *target;	/* in state AOETGT_RUN_NOW; NULL while idle */
+
+	/* Its round: its own. */
+	bool plugged;
+	unsigned int requests;		/* new ones */
+	struct blk_plug plug;
+	struct blk_plug_cb cb;		/* in plug while there is something in done */
+	struct llist_head done;		/* requests that ended on the spot, newest first */
 };
 
 struct aoetgt_crew {
 	const char *name;
 	void (*set_policy)(struct task_struct *task);
+	bool plugs;			/* or else a round is one target's run, without a plug */
 	struct list_head ready;		/* targets in state AOETGT_RUN_READY, oldest first */
-	struct list_head idle;		/* threads, the one that worked last first */
+	unsigned long idle;		/* threads without a target */
 	struct aoetgt_worker worker[AOETGT_WORKERS_MAX];
 	unsigned int nr_workers;
 	struct delayed_work rescue;
 };
 
+static int aoetgt_worker_main(void *data);
 static void aoetgt_set_patient(struct task_struct *task);
 
-static struct aoetgt_crew aoetgt_patient = { "patient", aoetgt_set_patient };
-static struct aoetgt_crew aoetgt_prompt = { "prompt", sched_set_fifo_low };
+static struct aoetgt_crew aoetgt_patient = { "patient", aoetgt_set_patient, true };
+static struct aoetgt_crew aoetgt_prompt = { "prompt", sched_set_fifo_low, false };
 
-/* Guards the lists of both crews, and ready and run of every target.  Taken in softirq. */
+/*
+ * Guards the lists of both crews, aoetgt_alone, and ready, run and forgotten of
+ * every target.  Taken in softirq.
+ */
 static DEFINE_SPINLOCK(aoetgt_workers_lock);
-static bool (*aoetgt_run)(struct aoetgt_target *t);
+static unsigned int aoetgt_alone;	/* rounds, one after the other, of one request */
+static unsigned int (*aoetgt_run)(struct aoetgt_target *t);
 
-static struct aoetgt_crew *aoetgt_crew_for(struct aoetgt_target *t)
+static struct aoetgt_crew *aoetgt_crew_now(void)
 {
-	return READ_ONCE(t->alone) < AOETGT_ALONE ? &aoetgt_patient : &aoetgt_prompt;
+	return aoetgt_alone < AOETGT_ALONE ? &aoetgt_patient : &aoetgt_prompt;
+}
+
+/* Learn from a round, which found so many new requests, how to do the next one. */
+static void aoetgt_learn(unsigned int requests)
+{
+	lockdep_assert_held(&aoetgt_workers_lock);
+	if (requests > 1)
+		aoetgt_alone = 0;
+	else if (requests && ++aoetgt_alone == AOETGT_ALONE + AOETGT_ALONE_PROBE)
+		aoetgt_alone = AOETGT_ALONE - 1;
 }
 
 /* A guess, since they run on meanwhile; aoetgt_rescue() looks again. */
@@ -76,16 +107,24 @@ static bool aoetgt_crew_blocked(struct aoetgt_crew *crew)
 	return true;
 }
 
+/* Targets wait: see now and then whether all threads are blocked. */
+static void aoetgt_crew_watch(struct aoetgt_crew *crew)
+{
+	if (!delayed_work_pending(&crew->rescue))
+		queue_delayed_work(aoetgt_wq, &crew->rescue, AOETGT_RESCUE_DELAY);
+}
+
 /* Give the target to a thread that is idle.  Return: false if none is. */
 static bool aoetgt_crew_take(struct aoetgt_crew *crew, struct aoetgt_target *t)
 {
 	struct aoetgt_worker *w;
 
 	lockdep_assert_held(&aoetgt_workers_lock);
-	w = list_first_entry_or_null(&crew->idle, struct aoetgt_worker, idle);
-	if (!w)
+	if (!crew->idle)
 		return false;
-	list_del(&w->idle);
+	/* The first few have the work, and warm caches, if they can do it all. */
+	w = &crew->worker[__ffs(crew->idle)];
+	crew->idle &= ~w->bit;
 	t->run = AOETGT_RUN_NOW;
 	WRITE_ONCE(w->target, t);
 	/* Under the lock, so that nobody takes it for blocked in between. */
@@ -95,7 +134,7 @@ static bool aoetgt_crew_take(struct aoetgt_crew *crew, struct aoetgt_target *t)
 
 static void aoetgt_make_ready(struct aoetgt_target *t)
 {
-	struct aoetgt_crew *crew = aoetgt_crew_for(t);
+	struct aoetgt_crew *crew = aoetgt_crew_now();
 
 	lockdep_assert_held(&aoetgt_workers_lock);
 	if (aoetgt_crew_take(crew, t))
@@ -106,7 +145,7 @@ static void aoetgt_make_ready(struct aoetgt_target *t)
 		return;
 	}
 	list_add_tail(&t->ready, &crew->ready);
-	queue_delayed_work(aoetgt_wq, &crew->rescue, AOETGT_RESCUE_DELAY);
+	aoetgt_crew_watch(crew);
 }
 
 /* Targets wait for a thread: let them not wait for threads that wait for disks. */
@@ -122,7 +161,7 @@ static void aoetgt_rescue(struct work_struct *work)
 			queue_work(aoetgt_wq, &t->work);
 		}
 	if (!list_empty(&crew->ready))
-		queue_delayed_work(aoetgt_wq, &crew->rescue, AOETGT_RESCUE_DELAY);
+		aoetgt_crew_watch(crew);
 	spin_unlock_bh(&aoetgt_workers_lock);
 }
 
@@ -146,42 +185,39 @@ void aoetgt_target_kick(struct aoetgt_target *t)
 	spin_unlock_bh(&aoetgt_workers_lock);
 }
 
-/**
- * aoetgt_target_had() - learn from a run how to do the next one
- * @t: the target, by the thread that runs it
- * @n: new requests that the run has found
- *
- * Context: process.
- */
-void aoetgt_target_had(struct aoetgt_target *t, unsigned int n)
+/* A run of the target is over: it queues up again if there is more to do. */
+static void aoetgt_target_leave(struct aoetgt_target *t, struct aoetgt_worker *w)
 {
-	unsigned int alone = n > 1 ? 0 : t->alone + 1;
-
-	if (!n)
-		return;
-	if (alone == AOETGT_ALONE + AOETGT_ALONE_PROBE)
-		alone = AOETGT_ALONE - 1;
-	WRITE_ONCE(t->alone, alone);
+	lockdep_assert_held(&aoetgt_workers_lock);
+	if (!t->todo && t->run == AOETGT_RUN_NOW) {
+		t->run = AOETGT_RUN_IDLE;
+		/* It may be gone then: only its address is used. */
+		if (t->forgotten)
+			wake_up_var(&t->run);
+	} else if (w && aoetgt_crew_now() == w->crew) {
+		/* Not by way of an idle thread: this one is awake, and looks there next. */
+		t->run = AOETGT_RUN_READY;
+		list_add_tail(&t->ready, &w->crew->ready);
+	} else {
+		aoetgt_make_ready(t);
+	}
 }
 
 static void aoetgt_target_work(struct work_struct *work)
 {
 	struct aoetgt_target *t = container_of(work, struct aoetgt_target, work);
 	unsigned int noio = memalloc_noio_save();
-	bool more;
+	struct blk_plug plug;
 
 	spin_lock_bh(&aoetgt_workers_lock);
 	t->run = AOETGT_RUN_NOW;
 	spin_unlock_bh(&aoetgt_workers_lock);
-	more = aoetgt_run(t);
+	blk_start_plug(&plug);
+	aoetgt_run(t);
+	blk_finish_plug(&plug);
 	spin_lock_bh(&aoetgt_workers_lock);
-	if (more || t->run == AOETGT_RUN_AGAIN)
-		aoetgt_make_ready(t);
-	else
-		t->run = AOETGT_RUN_IDLE;
+	aoetgt_target_leave(t, NULL);
 	spin_unlock_bh(&aoetgt_workers_lock);
-	/* It may be gone: only its address is used, by aoetgt_target_forget(). */
-	wake_up_var(&t->run);
 	memalloc_noio_restore(noio);
 }
 
@@ -208,6 +244,7 @@ static bool aoetgt_target_forgotten(struct aoetgt_target *t)
 		t->run = AOETGT_RUN_IDLE;
 	}
 	idle = t->run == AOETGT_RUN_IDLE;
+	t->forgotten = !idle;
 	spin_unlock_bh(&aoetgt_workers_lock);
 	return idle;
 }
@@ -223,17 +260,6 @@ void aoetgt_target_forget(struct aoetgt_target *t)
 	wait_var_event(&t->run, aoetgt_target_forgotten(t));
 }
 
-/* The target of a thread has more to do: it queues up again, behind others. */
-static void aoetgt_worker_requeue(struct aoetgt_worker *w, struct aoetgt_target *t)
-{
-	lockdep_assert_held(&aoetgt_workers_lock);
-	if (aoetgt_crew_for(t) != w->crew)
-		return aoetgt_make_ready(t);
-	/* Not by way of an idle thread: this one is awake, and looks there next. */
-	t->run = AOETGT_RUN_READY;
-	list_add_tail(&t->ready, &w->crew->ready);
-}
-
 /* Return: the target that has waited longest, or NULL. */
 static struct aoetgt_target *aoetgt_crew_next(struct aoetgt_crew *crew)
 {
@@ -246,26 +272,89 @@ static struct aoetgt_target *aoetgt_crew_next(struct aoetgt_crew *crew)
 	list_del_init(&t->ready);
 	t->run = AOETGT_RUN_NOW;
 	if (!list_empty(&crew->ready))
-		queue_delayed_work(aoetgt_wq, &crew->rescue, AOETGT_RESCUE_DELAY);
+		aoetgt_crew_watch(crew);
 	return t;
 }
 
-/* A thread has run its target; without another one it counts as idle. */
-static void aoetgt_worker_next(struct aoetgt_worker *w, bool more)
+/* The current thread, if it is one of ours and not interrupted. */
+static struct aoetgt_worker *aoetgt_worker_self(void)
 {
-	struct aoetgt_target *t = w->target;
+	if (in_task() && kthread_func(current) == aoetgt_worker_main)
+		return kthread_data(current);
+	return NULL;
+}
 
-	spin_lock_bh(&aoetgt_workers_lock);
-	if (more || t->run == AOETGT_RUN_AGAIN)
-		aoetgt_worker_requeue(w, t);
+/* The round is over, or its thread is about to sleep. */
+static void aoetgt_worker_unplug(struct blk_plug_cb *cb, bool from_schedule)
+{
+	struct aoetgt_worker *w = container_of(cb, struct aoetgt_worker, cb);
+	struct llist_node *done = __llist_del_all(&w->done);
+
+	if (from_schedule)
+		aoetgt_requests_hand_over(done);
 	else
-		t->run = AOETGT_RUN_IDLE;
+		aoetgt_requests_answer(done);
+}
+
+/**
+ * aoetgt_worker_keeps() - leave a request whose I/O has ended to this thread
+ * @req: the request
+ *
+ * Context: any, hard interrupt included.
+ * Return: false if this is none of the threads, within its round.
+ */
+bool aoetgt_worker_keeps(struct aoetgt_request *req)
+{
+	struct aoetgt_worker *w = aoetgt_worker_self();
+
+	if (!w)
+		return false;
+	if (__llist_add(&req->node, &w->done) && w->plugged)
+		list_add(&w->cb.list, &w->plug.cb_list);
+	return true;
+}
+
+static void aoetgt_worker_end_round(struct aoetgt_worker *w)
+{
+	if (w->plugged) {
+		blk_finish_plug(&w->plug);
+		w->plugged = false;
+	}
+	/* What was done without a plug, or had waited for its end. */
+	if (!llist_empty(&w->done))
+		aoetgt_requests_answer(__llist_del_all(&w->done));
+}
+
+/* Leave the target, and go on to the next; without one the thread is idle. */
+static void aoetgt_worker_next(struct aoetgt_worker *w)
+{
+	spin_lock_bh(&aoetgt_workers_lock);
+	if (!w->plugged) {
+		aoetgt_learn(w->requests);
+		w->requests = 0;
+	}
+	if (w->target)
+		aoetgt_target_leave(w->target, w);
 	w->target = aoetgt_crew_next(w->crew);
-	if (!w->target)
-		list_add(&w->idle, &w->crew->idle);
+	if (!w->target && !w->plugged)
+		w->crew->idle |= w->bit;
 	spin_unlock_bh(&aoetgt_workers_lock);
-	/* It may be gone: only its address is used, by aoetgt_target_forget(). */
-	wake_up_var(&t->run);
+}
+
+static void aoetgt_worker_turn(struct aoetgt_worker *w)
+{
+	if (w->crew->plugs && !w->plugged) {
+		blk_start_plug(&w->plug);
+		w->plugged = true;
+	}
+	if (w->target)
+		w->requests += aoetgt_run(w->target);
+	if (!w->plugged || !w->target || w->requests >= AOETGT_ROUND ||
+	    list_empty(&w->crew->ready)) {
+		aoetgt_worker_end_round(w);
+		cond_resched();
+	}
+	aoetgt_worker_next(w);
 }
 
 static int aoetgt_worker_main(void *data)
@@ -275,10 +364,9 @@ static int aoetgt_worker_main(void *data)
 
 	for (;;) {
 		set_current_state(TASK_IDLE);
-		if (READ_ONCE(w->target)) {
+		if (READ_ONCE(w->target) || w->plugged) {
 			__set_current_state(TASK_RUNNING);
-			aoetgt_worker_next(w, aoetgt_run(w->target));
-			cond_resched();
+			aoetgt_worker_turn(w);
 			continue;
 		}
 		if (kthread_should_stop())
@@ -307,14 +395,16 @@ static int aoetgt_crew_hire(struct aoetgt_crew *crew)
 	struct aoetgt_worker *w = &crew->worker[crew->nr_workers];
 
 	w->crew = crew;
+	w->bit = BIT(crew->nr_workers);
 	w->target = NULL;
+	w->cb.callback = aoetgt_worker_unplug;
 	w->task = kthread_create(aoetgt_worker_main, w, "aoetgt_%s/%u", crew->name,
 				 crew->nr_workers);
 	if (IS_ERR(w->task))
 		return PTR_ERR(w->task);
 	crew->nr_workers++;
 	crew->set_policy(w->task);
-	list_add(&w->idle, &crew->idle);
+	crew->idle |= w->bit;
 	wake_up_process(w->task);
 	return 0;
 }
@@ -332,7 +422,6 @@ static int aoetgt_crew_init(struct aoetgt_crew *crew)
 	int err = 0;
 
 	INIT_LIST_HEAD(&crew->ready);
-	INIT_LIST_HEAD(&crew->idle);
 	INIT_DELAYED_WORK(&crew->rescue, aoetgt_rescue);
 	while (crew->nr_workers < n && !err)
 		err = aoetgt_crew_hire(crew);
