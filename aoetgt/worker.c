@@ -189,7 +189,7 @@ void aoetgt_target_kick(struct aoetgt_target *t)
 static void aoetgt_target_leave(struct aoetgt_target *t, struct aoetgt_worker *w)
 {
 	lockdep_assert_held(&aoetgt_workers_lock);
-	if (!t->todo && t->run == AOETGT_RUN_NOW) {
+	if (!t->todo && llist_empty(&t->rx) && t->run == AOETGT_RUN_NOW) {
 		t->run = AOETGT_RUN_IDLE;
 		/* It may be gone then: only its address is used. */
 		if (t->forgotten)
