@@ -189,9 +189,10 @@ void aoetgt_target_kick(struct aoetgt_target *t)
 static void aoetgt_target_leave(struct aoetgt_target *t, struct aoetgt_worker *w)
 {
 	lockdep_assert_held(&aoetgt_workers_lock);
+	/* rx: a kick while it was ready leaves no trace, and the run may not have got there. */
 	if (!t->todo && llist_empty(&t->rx) && t->run == AOETGT_RUN_NOW) {
 		t->run = AOETGT_RUN_IDLE;
-		/* It may be gone then: only its address is used. */
+		/* Under the lock: whoever waits takes it before the target goes. */
 		if (t->forgotten)
 			wake_up_var(&t->run);
 	} else if (w && aoetgt_crew_now() == w->crew) {
@@ -309,6 +310,7 @@ bool aoetgt_worker_keeps(struct aoetgt_request *req)
 
 	if (!w)
 		return false;
+	/* Nobody but this thread uses the list. */
 	if (__llist_add(&req->node, &w->done) && w->plugged)
 		list_add(&w->cb.list, &w->plug.cb_list);
 	return true;
@@ -349,6 +351,7 @@ static void aoetgt_worker_turn(struct aoetgt_worker *w)
 	}
 	if (w->target)
 		w->requests += aoetgt_run(w->target);
+	/* A guess without the lock; aoetgt_worker_next() looks again. */
 	if (!w->plugged || !w->target || w->requests >= AOETGT_ROUND ||
 	    list_empty(&w->crew->ready)) {
 		aoetgt_worker_end_round(w);
