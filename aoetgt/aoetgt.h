@@ -47,7 +47,8 @@
 #define AOETGT_BUFFERS_DEFAULT	128
 #define AOETGT_BUFFERS_MIN	2	/* with less, Linux never opens its window */
 #define AOETGT_BUFFERS_MAX	4096
-#define AOETGT_PAGES		DIV_ROUND_UP(AOE_SECTORS_MAX * AOE_SECTOR, PAGE_SIZE)
+/* One more, for sectors that begin and end within a block. */
+#define AOETGT_PAGES		(DIV_ROUND_UP(AOE_SECTORS_MAX * AOE_SECTOR, PAGE_SIZE) + 1)
 
 struct aoetgt_iface;
 struct aoetgt_request;
@@ -168,6 +169,7 @@ struct aoetgt_disk {
 	struct aoetgt_handle handle;
 	struct cgroup_subsys_state *css;	/* block cgroup of its bios, or NULL */
 	bool writable;			/* the device was opened for writing */
+	u32 block;			/* sectors in one that the device can address, 1 or more */
 	struct percpu_ref refs;		/* one for each request */
 	struct completion drained;
 	struct list_head node;		/* in aoetgt_disks, aoetgt_disks_lock */
@@ -456,7 +458,8 @@ struct aoetgt_request *aoetgt_request_alloc(void);
 void aoetgt_request_free(struct aoetgt_request *req);
 void aoetgt_request_no_pages(struct aoetgt_request *req);
 bool aoetgt_request_pages(struct aoetgt_request *req, unsigned int len);
-bool aoetgt_request_payload(struct aoetgt_request *req, unsigned int len);
+bool aoetgt_request_payload(struct aoetgt_request *req, unsigned int skip, unsigned int len);
+void aoetgt_request_crop(struct aoetgt_request *req, unsigned int skip, unsigned int len);
 void aoetgt_pages_trim(void);
 void aoetgt_request_complete(struct aoetgt_request *req);
 void aoetgt_requests_answer(struct llist_node *newest);

@@ -22,7 +22,8 @@ static struct block_device *aoetgt_disk_bdev(const struct aoetgt_disk *disk)
  *
  * Context: process, sleeps.
  * Return: 0; -ENOENT, -ENOTBLK, -EBUSY and others of the open; -EROFS;
- * -EOPNOTSUPP for a sector size other than 512; -ERANGE for a window outside.
+ * -EOPNOTSUPP for blocks larger than a page; -EINVAL for a window that does not
+ * consist of whole blocks; -ERANGE for one outside.
  */
 int aoetgt_disk_open(struct aoetgt_disk *disk)
 {
@@ -37,8 +38,11 @@ int aoetgt_disk_open(struct aoetgt_disk *disk)
 	if (disk->writable && bdev_read_only(aoetgt_disk_bdev(disk)))
 		disk->writable = false;
 
-	if (bdev_logical_block_size(aoetgt_disk_bdev(disk)) != AOE_SECTOR)
+	disk->block = bdev_logical_block_size(aoetgt_disk_bdev(disk)) / AOE_SECTOR;
+	if (disk->block > PAGE_SECTORS)
 		err = -EOPNOTSUPP;
+	else if ((disk->offset | disk->length) & (disk->block - 1))
+		err = -EINVAL;
 	else if (!disk->read_only && !disk->writable)
 		err = -EROFS;
 	else if (!aoetgt_disk_capacity(disk) || aoetgt_disk_capacity(disk) < disk->length)
@@ -85,11 +89,11 @@ int aoetgt_disk_set_cgroup(struct aoetgt_disk *disk, const char *path)
  * @disk: open
  *
  * Context: any.
- * Return: sectors; 0 when the device ends before the window begins.
+ * Return: sectors, in whole blocks; 0 when the device ends before the window begins.
  */
 sector_t aoetgt_disk_capacity(const struct aoetgt_disk *disk)
 {
-	sector_t size = bdev_nr_sectors(aoetgt_disk_bdev(disk));
+	sector_t size = round_down(bdev_nr_sectors(aoetgt_disk_bdev(disk)), disk->block);
 
 	if (size <= disk->offset)
 		return 0;
@@ -165,6 +169,8 @@ static void aoetgt_disk_submit(struct aoetgt_disk *disk, struct bio *bio)
  * @req: lba and pages are set, the range is inside the window
  * @opf: operation and flags of the bio
  *
+ * The pages begin with the block that @req->lba is in, and end with a block.
+ *
  * Ends in aoetgt_request_complete().
  *
  * Context: process, may sleep.
@@ -174,7 +180,7 @@ void aoetgt_disk_rw(struct aoetgt_disk *disk, struct aoetgt_request *req, blk_op
 	struct bio *bio = &req->bio;
 
 	bio_init(bio, aoetgt_disk_bdev(disk), req->bvecs, req->nr_pages, opf);
-	bio->bi_iter.bi_sector = disk->offset + req->lba;
+	bio->bi_iter.bi_sector = disk->offset + round_down(req->lba, disk->block);
 	bio->bi_iter.bi_size = req->data_len;
 	bio->bi_vcnt = req->nr_pages;
 	bio->bi_end_io = aoetgt_disk_end_io;
@@ -213,6 +219,8 @@ static void aoetgt_disk_discard_end_io(struct bio *bio)
  * @disk: open
  * @req: its pages hold TRIM entries, all of them inside the window
  *
+ * A block that is named in part keeps its data.
+ *
  * Ends in aoetgt_request_complete().
  *
  * Context: process, may sleep.  Section 3.5.
@@ -220,15 +228,16 @@ static void aoetgt_disk_discard_end_io(struct bio *bio)
 void aoetgt_disk_discard(struct aoetgt_disk *disk, struct aoetgt_request *req)
 {
 	struct bio *bio = NULL;
+	u64 lba, first, end;
 	unsigned int i;
-	u64 lba;
 
 	for (i = 0; i < req->data_len / sizeof(__le64); i++) {
-		u32 n = ata_trim_range(aoetgt_trim_entry(req, i), &lba);
-
-		if (n)
-			__blkdev_issue_discard(aoetgt_disk_bdev(disk), disk->offset + lba, n,
-					       GFP_NOIO, &bio);
+		end = ata_trim_range(aoetgt_trim_entry(req, i), &lba);
+		end = round_down(lba + end, disk->block);
+		first = round_up(lba, disk->block);
+		if (first < end)
+			__blkdev_issue_discard(aoetgt_disk_bdev(disk), disk->offset + first,
+					       end - first, GFP_NOIO, &bio);
 	}
 	if (!bio) {
 		req->status = BLK_STS_OK;

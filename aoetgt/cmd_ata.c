@@ -89,6 +89,19 @@ static void aoetgt_ata_io_failed(struct aoetgt_request *req)
 	aoetgt_ata_fail(req, ATA_STATUS_FAULT, ATA_ERROR_ABRT);
 }
 
+/* Bytes between the beginning of a block of the disk and the first sector asked for. */
+static unsigned int aoetgt_ata_skip(const struct aoetgt_request *req)
+{
+	return (req->lba & (req->disk->block - 1)) * AOE_SECTOR;
+}
+
+/* Bytes of all blocks that so many sectors touch. */
+static unsigned int aoetgt_ata_span(const struct aoetgt_request *req, u32 sectors)
+{
+	return round_up(aoetgt_ata_skip(req) + sectors * AOE_SECTOR,
+			req->disk->block * AOE_SECTOR);
+}
+
 static void aoetgt_ata_done(struct aoetgt_request *req)
 {
 	if (aoetgt_request_dying(req))
@@ -103,6 +116,8 @@ static void aoetgt_ata_done(struct aoetgt_request *req)
 	/* Only what was read goes back to the client. */
 	if (req->op.kind != ATA_READ)
 		aoetgt_request_no_pages(req);
+	else if (req->data_len != req->transferred)
+		aoetgt_request_crop(req, aoetgt_ata_skip(req), req->transferred);
 	aoetgt_ata_success(req);
 }
 
@@ -117,20 +132,24 @@ static void aoetgt_ata_start(struct aoetgt_request *req)
 	aoetgt_ata_io(req)->submit(req);
 }
 
+/* Whole blocks have a place in the order, as they are read and written as a whole. */
 static void aoetgt_ata_queue(struct aoetgt_request *req, u64 first, u64 last)
 {
+	u32 block = req->disk->block;
+
 	req->start = aoetgt_ata_start;
 	req->done = aoetgt_ata_done;
 	req->ordered = true;
 	if (aoetgt_order_enter(&req->target->order, &req->place, req->disk,
-			       aoetgt_ata_io(req)->order, first, last))
+			       aoetgt_ata_io(req)->order, round_down(first, block),
+			       last | (block - 1)))
 		aoetgt_ata_start(req);
 }
 
 static void aoetgt_ata_submit_read(struct aoetgt_request *req)
 {
 	req->transferred = req->sectors * AOE_SECTOR;
-	if (aoetgt_request_pages(req, req->transferred))
+	if (aoetgt_request_pages(req, aoetgt_ata_span(req, req->sectors)))
 		aoetgt_disk_rw(req->disk, req, REQ_OP_READ);
 	else
 		aoetgt_request_drop(req, AOETGT_STAT_drop_memory);
@@ -138,27 +157,51 @@ static void aoetgt_ata_submit_read(struct aoetgt_request *req)
 
 static void aoetgt_ata_submit_verify(struct aoetgt_request *req)
 {
-	unsigned int len;
-
 	req->step = min_t(u32, req->sectors, AOE_SECTORS_MAX);
-	len = req->step * AOE_SECTOR;
 	aoetgt_request_no_pages(req);
-	if (aoetgt_request_pages(req, len))
+	if (aoetgt_request_pages(req, aoetgt_ata_span(req, req->step)))
 		aoetgt_disk_rw(req->disk, req, REQ_OP_READ);
 	else
 		aoetgt_request_drop(req, AOETGT_STAT_drop_memory);
 }
 
-static void aoetgt_ata_submit_write(struct aoetgt_request *req)
+/* The pages hold what belongs around the payload.  Worker. */
+static void aoetgt_ata_write_pages(struct aoetgt_request *req)
 {
 	bool through = !READ_ONCE(req->target->write_cache) || (req->op.flags & ATA_OP_FUA);
 	blk_opf_t opf = REQ_OP_WRITE | REQ_SYNC | REQ_IDLE | (through ? REQ_FUA : 0);
 
-	req->transferred = req->sectors * AOE_SECTOR;
-	if (aoetgt_request_payload(req, req->transferred))
+	req->done = aoetgt_ata_done;
+	if (aoetgt_request_payload(req, aoetgt_ata_skip(req), req->transferred))
 		aoetgt_disk_rw(req->disk, req, opf);
 	else
 		aoetgt_request_drop(req, AOETGT_STAT_drop_memory);
+}
+
+static void aoetgt_ata_read_around_done(struct aoetgt_request *req)
+{
+	if (aoetgt_request_dying(req))
+		return aoetgt_request_drop(req, AOETGT_STAT_drop_draining);
+	if (req->status)
+		return aoetgt_ata_io_failed(req);
+	aoetgt_request_again(req, aoetgt_ata_write_pages);
+}
+
+/*
+ * Of a block that is written in part the rest is read first.  The place in the
+ * order is for the whole block, so nobody changes it meanwhile.
+ */
+static void aoetgt_ata_submit_write(struct aoetgt_request *req)
+{
+	unsigned int span = aoetgt_ata_span(req, req->sectors);
+
+	req->transferred = req->sectors * AOE_SECTOR;
+	if (!aoetgt_request_pages(req, span))
+		return aoetgt_request_drop(req, AOETGT_STAT_drop_memory);
+	if (span == req->transferred)
+		return aoetgt_ata_write_pages(req);
+	req->done = aoetgt_ata_read_around_done;
+	aoetgt_disk_rw(req->disk, req, REQ_OP_READ);
 }
 
 static void aoetgt_ata_submit_flush(struct aoetgt_request *req)
@@ -218,9 +261,10 @@ static void aoetgt_ata_trim(struct aoetgt_request *req)
 {
 	sector_t capacity = aoetgt_disk_capacity(req->disk);
 	u64 lba, first = U64_MAX, end = 0;
+	unsigned int len = req->frame.ata.nsect * AOE_SECTOR;
 	unsigned int i;
 
-	if (!aoetgt_request_payload(req, req->frame.ata.nsect * AOE_SECTOR))
+	if (!aoetgt_request_pages(req, len) || !aoetgt_request_payload(req, 0, len))
 		return aoetgt_request_drop(req, AOETGT_STAT_drop_memory);
 	for (i = 0; i < req->data_len / sizeof(__le64); i++) {
 		u32 n = ata_trim_range(aoetgt_trim_entry(req, i), &lba);

@@ -47,6 +47,14 @@ static void *aoetgt_arg_copy(const struct aoetgt_request *req, size_t len)
 	return arg;
 }
 
+/* Streams in frames of whole blocks of the disk need no reads before their writes. */
+static u8 aoetgt_config_sectors(struct aoetgt_target *t, struct aoetgt_iface *iface)
+{
+	u8 sectors = aoe_sectors(aoetgt_iface_mtu(iface), READ_ONCE(t->max_sectors));
+
+	return round_down(sectors, t->disk.block) ?: sectors;
+}
+
 /* Return: length of the reply.  wire_lock held. */
 static size_t aoetgt_config_fill(struct aoetgt_target *t, struct aoetgt_iface *iface, u8 ccmd,
 				 struct aoetgt_config_reply *reply)
@@ -54,7 +62,7 @@ static size_t aoetgt_config_fill(struct aoetgt_target *t, struct aoetgt_iface *i
 	lockdep_assert_held(&t->wire_lock);
 	reply->fixed.buffer_count = cpu_to_be16(READ_ONCE(t->buffer_count));
 	reply->fixed.firmware = cpu_to_be16(AOETGT_WIRE_FIRMWARE);
-	reply->fixed.sectors = aoe_sectors(aoetgt_iface_mtu(iface), READ_ONCE(t->max_sectors));
+	reply->fixed.sectors = aoetgt_config_sectors(t, iface);
 	reply->fixed.ver_ccmd = AOE_VERSION << AOE_VER_SHIFT | ccmd;
 	reply->fixed.len = cpu_to_be16(t->config_len);
 	memcpy(reply->string, t->config, t->config_len);

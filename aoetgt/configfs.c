@@ -953,7 +953,7 @@ static const struct config_item_type aoetgt_targets_type = {
 static ssize_t aoetgt_features_show(struct config_item *item, char *page)
 {
 	return sysfs_emit(page, "aoe11\nlba48\nflush\nfua\ntrim\nmac_mask\nreserve\nwindow\n"
-			  "read_only_shared\nviews\n%s",
+			  "read_only_shared\nviews\nlarge_sectors\n%s",
 			  IS_ENABLED(CONFIG_BLK_CGROUP) ? "cgroup\n" : "");
 }
 CONFIGFS_ATTR_RO(aoetgt_, features);

@@ -113,8 +113,10 @@ static const char *aoetgt_open_reason(int err)
 		return "the device is read-only and read_only is 0";
 	case -ERANGE:
 		return "the window is not inside the device";
+	case -EINVAL:
+		return "offset and length are not whole logical sectors of the device";
 	case -EOPNOTSUPP:
-		return "its logical sectors are not 512 bytes";
+		return "its logical sectors are larger than a page";
 	}
 	return "open failed";
 }

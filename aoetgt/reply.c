@@ -80,10 +80,11 @@ static void aoetgt_frame_data(struct sk_buff *skb, struct aoetgt_request *req)
 {
 	unsigned int i;
 
+	static_assert(AOETGT_PAGES <= MAX_SKB_FRAGS);
 	for (i = 0; i < req->nr_pages; i++) {
 		struct bio_vec *bv = &req->bvecs[i];
 
-		skb_fill_page_desc(skb, i, bv->bv_page, 0, bv->bv_len);
+		skb_fill_page_desc(skb, i, bv->bv_page, bv->bv_offset, bv->bv_len);
 		skb->truesize += PAGE_SIZE;
 	}
 	skb->len += req->data_len;

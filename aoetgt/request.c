@@ -271,7 +271,7 @@ void aoetgt_pages_trim(void)
 /**
  * aoetgt_request_pages() - give a request pages for its data
  * @req: the request, without pages
- * @len: bytes, at most AOE_SECTORS_MAX sectors
+ * @len: bytes, at most AOETGT_PAGES pages
  *
  * The pages are not cleared: whoever answers with them fills all @len bytes.
  *
@@ -298,31 +298,46 @@ bool aoetgt_request_pages(struct aoetgt_request *req, unsigned int len)
 
 /**
  * aoetgt_request_payload() - take the data out of the frame of an ATA command
- * @req: the request, without pages; the frame has been found long enough
- * @len: bytes
+ * @req: the request; the frame has been found long enough
+ * @skip: where in its pages the data belong, less than a page, in bytes
+ * @len: bytes; there are pages for so many and @skip
  *
- * Context: as aoetgt_request_pages().
- * Return: false when there is no memory, or the frame is not readable.
+ * Context: process or softirq.
+ * Return: false when the frame is not readable.
  */
-bool aoetgt_request_payload(struct aoetgt_request *req, unsigned int len)
+bool aoetgt_request_payload(struct aoetgt_request *req, unsigned int skip, unsigned int len)
 {
 	unsigned int at = sizeof(struct aoe_hdr) + sizeof(struct aoe_ata);
-	unsigned int i;
+	struct bio_vec *bv;
+	unsigned int part;
 
-	if (!aoetgt_request_pages(req, len))
-		return false;
-	for (i = 0; i < req->nr_pages; i++) {
-		struct bio_vec *bv = &req->bvecs[i];
-
-		if (skb_copy_bits(req->skb, at, page_address(bv->bv_page), bv->bv_len)) {
-			aoetgt_request_no_pages(req);
+	for (bv = req->bvecs; len; bv++) {
+		part = min(len, bv->bv_len - skip);
+		if (skb_copy_bits(req->skb, at, page_address(bv->bv_page) + skip, part))
 			return false;
-		}
-		at += bv->bv_len;
+		at += part;
+		len -= part;
+		skip = 0;
 	}
 	consume_skb(req->skb);
 	req->skb = NULL;
 	return true;
+}
+
+/**
+ * aoetgt_request_crop() - of the data in the pages, keep what the client asked for
+ * @req: the request; no I/O is under way
+ * @skip: bytes before, less than the first page has
+ * @len: bytes to keep; with @skip they end in the last page
+ */
+void aoetgt_request_crop(struct aoetgt_request *req, unsigned int skip, unsigned int len)
+{
+	struct bio_vec *last = &req->bvecs[req->nr_pages - 1];
+
+	last->bv_len -= req->data_len - skip - len;
+	req->bvecs[0].bv_offset += skip;
+	req->bvecs[0].bv_len -= skip;
+	req->data_len = len;
 }
 
 /**

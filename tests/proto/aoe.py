@@ -385,6 +385,7 @@ class Client(Port):
             self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETHERTYPE))
             self.sock.bind((ifname, ETHERTYPE))
         self.sock.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)    # SO_RCVBUFFORCE
+        self.sock.setsockopt(socket.SOL_SOCKET, 32, 8 << 20)    # SO_SNDBUFFORCE
         self.sock.setblocking(False)
         self.ifname = ifname
         self.mac = self.sock.getsockname()[4]
