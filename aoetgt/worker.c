@@ -20,16 +20,21 @@
  * A thread works in rounds: it runs targets under one plug, so that requests
  * that are neighbours reach their device together, and answers what has ended
  * when there is nothing more to run.  If it has to sleep, it hands that over to
- * softirq first, so that nobody waits for the disk of somebody else.
+ * softirq first, so that nobody waits for the disk of somebody else.  A patient
+ * thread that finds others waiting for its CPU naps before a round, so that a
+ * client on the same machine can send all it has.
  *
  * A submission may block, for as long as a dead disk pleases.  When all
  * threads of a crew are blocked, targets go to a workqueue, which makes a new
  * thread for each.
  */
 #include <linux/blkdev.h>
+#include <linux/delay.h>
+#include <linux/hrtimer.h>
 #include <linux/kthread.h>
 #include <linux/sched.h>
 #include <linux/sched/mm.h>
+#include <linux/sched/stat.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 #include <uapi/linux/sched/types.h>
@@ -39,6 +44,7 @@
 #define AOETGT_WORKERS_MAX	16	/* one receive queue does not feed more */
 #define AOETGT_RESCUE_DELAY	1	/* jiffies */
 #define AOETGT_ROUND		64	/* requests; replies do not wait for more */
+#define AOETGT_NAP_US		100	/* what a batch may cost its first request */
 #define AOETGT_ALONE		4	/* rounds of one request, and there are no batches */
 #define AOETGT_ALONE_PROBE	256	/* so many later, see whether there are now */
 
@@ -47,6 +53,8 @@ struct aoetgt_worker {
 	struct aoetgt_crew *crew;
 	unsigned long bit;		/* in crew->idle while it has nothing to do */
 	struct aoetgt_target *target;	/* in state AOETGT_RUN_NOW; NULL while idle */
+
+	bool naps;			/* sleeps, but not for a disk */
 
 	/* Its round: its own. */
 	bool plugged;
@@ -102,7 +110,7 @@ static bool aoetgt_crew_blocked(struct aoetgt_crew *crew)
 	unsigned int i;
 
 	for (i = 0; i < crew->nr_workers; i++)
-		if (task_is_running(crew->worker[i].task))
+		if (task_is_running(crew->worker[i].task) || READ_ONCE(crew->worker[i].naps))
 			return false;
 	return true;
 }
@@ -343,9 +351,23 @@ static void aoetgt_worker_next(struct aoetgt_worker *w)
 	spin_unlock_bh(&aoetgt_workers_lock);
 }
 
+/*
+ * Somebody else wants this CPU, perhaps the client, to send more: let it, since
+ * the scheduler would have this thread go first, for each single request.
+ */
+static void aoetgt_worker_nap(struct aoetgt_worker *w)
+{
+	if (single_task_running() || hrtimer_resolution > NSEC_PER_USEC)
+		return;
+	WRITE_ONCE(w->naps, true);
+	usleep_range_state(AOETGT_NAP_US, AOETGT_NAP_US, TASK_IDLE);
+	WRITE_ONCE(w->naps, false);
+}
+
 static void aoetgt_worker_turn(struct aoetgt_worker *w)
 {
 	if (w->crew->plugs && !w->plugged) {
+		aoetgt_worker_nap(w);
 		blk_start_plug(&w->plug);
 		w->plugged = true;
 	}
