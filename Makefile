@@ -7,6 +7,9 @@ VERSION := $(shell sed -n 's/^\#define AOETGT_VERSION[[:space:]]*"\(.*\)"/\1/p' 
 PREFIX ?= /usr/local
 # The parts of the command that scripts/aoetgt sources.
 LIBRARY = $(PREFIX)/share/aoetgt
+# systemd and udev look below /usr and /usr/local alike.
+UNITS = $(PREFIX)/lib/systemd/system
+RULES = $(PREFIX)/lib/udev/rules.d
 COMPLETION = $(PREFIX)/share/bash-completion/completions/aoetgt
 PAGES := aoetgt.4 aoetgt.conf.5 aoetgt.8
 # Where a manual page goes: man8/aoetgt.8
@@ -26,6 +29,8 @@ install: dkms-source tools
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/sbin/aoetgt
 	rm -rf $(DESTDIR)$(LIBRARY) $(DESTDIR)$(COMPLETION)
+	rm -f $(DESTDIR)$(UNITS)/aoetgt*.service $(DESTDIR)$(UNITS)/aoetgt*.timer
+	rm -f $(DESTDIR)$(RULES)/60-aoetgt.rules
 	rm -f $(foreach page,$(PAGES),$(DESTDIR)$(PREFIX)/share/man/$(call man,$(page)))
 	dkms remove -m $(NAME) -v $(VERSION) --all
 	rm -rf $(DKMS_SOURCE)
@@ -42,6 +47,13 @@ tools:
 	chmod 755 $(DESTDIR)$(PREFIX)/sbin/aoetgt
 	install -m 644 scripts/lib/*.sh $(DESTDIR)$(LIBRARY)/
 	install -D -m 644 scripts/aoetgt.bash-completion $(DESTDIR)$(COMPLETION)
+	install -d $(DESTDIR)$(UNITS)
+	for unit in aoetgt.service aoetgt-disk@.service aoetgt-metrics.service \
+		aoetgt-metrics.timer; do \
+		sed 's|/usr/sbin/aoetgt|$(PREFIX)/sbin/aoetgt|' scripts/systemd/$$unit \
+			> $(DESTDIR)$(UNITS)/$$unit || exit; \
+	done
+	install -D -m 644 scripts/udev/60-aoetgt.rules $(DESTDIR)$(RULES)/60-aoetgt.rules
 	$(foreach page,$(PAGES),install -D -m 644 Documentation/man/$(page) \
 		$(DESTDIR)$(PREFIX)/share/man/$(call man,$(page));)
 
