@@ -26,12 +26,7 @@ option() {
 
 cmd_export() {
 	MASK=''
-	TEXT=$NL
-	for key in $KEYS; do
-		preset "$key"
-		TEXT=$TEXT$key=$REPLY$NL
-	done
-	TEXT=${TEXT}views=$NL
+	blank_text
 
 	# Words that are no options go back to the end of the list.
 	left=$#
@@ -692,12 +687,8 @@ write_wire() {
 	for target in $kept_targets; do
 		id_of "$target"
 		eval "kept=\$K_$ID from=\$H_$ID"
-		into=$NL
-		for key in $KEYS; do
-			preset "$key"
-			into=$into$key=$REPLY$NL
-		done
-		into=${into}views=$NL
+		blank_text
+		into=$TEXT
 		for key in device $kept; do
 			TEXT=$from
 			field "$key"

@@ -36,6 +36,16 @@ preset() {
 	esac
 }
 
+# blank_text - TEXT with the module's own settings.
+blank_text() {
+	TEXT=$NL
+	for key in $KEYS; do
+		preset "$key"
+		TEXT=$TEXT$key=$REPLY$NL
+	done
+	TEXT=${TEXT}views=$NL
+}
+
 # --- strings --------------------------------------------------------------
 #
 # A config string is any bytes, so it is kept in escaped form: printable ASCII

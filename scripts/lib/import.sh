@@ -39,16 +39,6 @@ cmd_import() {
 	[ "$IMPORT_FAILED" = 0 ] || exit 1
 }
 
-# blank_text - TEXT with the module's own settings.
-blank_text() {
-	TEXT=$NL
-	for key in $KEYS; do
-		preset "$key"
-		TEXT=$TEXT$key=$REPLY$NL
-	done
-	TEXT=${TEXT}views=$NL
-}
-
 # add_import TARGET WHERE - TEXT. Several servers of one disk under one address,
 # each on another interface, are one export here.
 add_import() {
