@@ -400,7 +400,7 @@ void aoetgt_request_complete(struct aoetgt_request *req)
  * @req: the request, owned by the caller
  * @start: what it has to do
  *
- * Context: process or softirq.
+ * Context: softirqs off.
  */
 void aoetgt_request_again(struct aoetgt_request *req, void (*start)(struct aoetgt_request *req))
 {

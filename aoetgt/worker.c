@@ -44,7 +44,8 @@
 #define AOETGT_WORKERS_MAX	16	/* one receive queue does not feed more */
 #define AOETGT_RESCUE_DELAY	1	/* jiffies */
 #define AOETGT_ROUND		64	/* requests; replies do not wait for more */
-#define AOETGT_NAP_US		100	/* what a batch may cost its first request */
+#define AOETGT_NAP_US		100	/* to 200: what a batch may cost its first request */
+#define AOETGT_NAP_ENDS		8	/* requests: enough not to wait for more */
 #define AOETGT_ALONE		4	/* rounds of one request, and there are no batches */
 #define AOETGT_ALONE_PROBE	256	/* so many later, see whether there are now */
 
@@ -181,16 +182,16 @@ static void aoetgt_rescue(struct work_struct *work)
  * in the same section: the drain, which comes before the end of the target,
  * waits for that section, too.
  *
- * Context: process or softirq.
+ * Context: softirqs off.
  */
 void aoetgt_target_kick(struct aoetgt_target *t)
 {
-	spin_lock_bh(&aoetgt_workers_lock);
+	spin_lock(&aoetgt_workers_lock);
 	if (t->run == AOETGT_RUN_IDLE)
 		aoetgt_make_ready(t);
 	else if (t->run == AOETGT_RUN_NOW)
 		t->run = AOETGT_RUN_AGAIN;
-	spin_unlock_bh(&aoetgt_workers_lock);
+	spin_unlock(&aoetgt_workers_lock);
 }
 
 /* A run of the target is over: it queues up again if there is more to do. */
@@ -351,16 +352,28 @@ static void aoetgt_worker_next(struct aoetgt_worker *w)
 	spin_unlock_bh(&aoetgt_workers_lock);
 }
 
+/* Only the thread that runs the target takes from its lists. */
+static bool aoetgt_target_has_batch(const struct aoetgt_target *t)
+{
+	const struct llist_node *node = READ_ONCE(t->rx.first);
+	unsigned int n;
+
+	for (n = 0; node && n < AOETGT_NAP_ENDS; n++)
+		node = node->next;
+	return t->todo || n == AOETGT_NAP_ENDS;
+}
+
 /*
  * Somebody else wants this CPU, perhaps the client, to send more: let it, since
  * the scheduler would have this thread go first, for each single request.
  */
 static void aoetgt_worker_nap(struct aoetgt_worker *w)
 {
-	if (single_task_running() || hrtimer_resolution > NSEC_PER_USEC)
+	if (single_task_running() || hrtimer_resolution > NSEC_PER_USEC ||
+	    aoetgt_target_has_batch(w->target))
 		return;
 	WRITE_ONCE(w->naps, true);
-	usleep_range_state(AOETGT_NAP_US, AOETGT_NAP_US, TASK_IDLE);
+	usleep_range_state(AOETGT_NAP_US, 2 * AOETGT_NAP_US, TASK_IDLE);
 	WRITE_ONCE(w->naps, false);
 }
 
