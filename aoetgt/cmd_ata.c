@@ -14,6 +14,7 @@ struct aoetgt_ata_io {
 
 static const struct aoetgt_ata_io *aoetgt_ata_io(const struct aoetgt_request *req);
 static void aoetgt_ata_submit_verify(struct aoetgt_request *req);
+static void aoetgt_ata_write_pages(struct aoetgt_request *req);
 
 static void aoetgt_ata_reply(struct aoetgt_request *req, u8 status, u8 error)
 {
@@ -113,6 +114,9 @@ static void aoetgt_ata_done(struct aoetgt_request *req)
 		req->lba += req->step;
 		return aoetgt_request_again(req, aoetgt_ata_submit_verify);
 	}
+	/* What is around the payload has been read; the frame is not consumed yet. */
+	if (req->op.kind == ATA_WRITE && req->skb)
+		return aoetgt_request_again(req, aoetgt_ata_write_pages);
 	/* Only what was read goes back to the client. */
 	if (req->op.kind != ATA_READ)
 		aoetgt_request_no_pages(req);
@@ -171,20 +175,10 @@ static void aoetgt_ata_write_pages(struct aoetgt_request *req)
 	bool through = !READ_ONCE(req->target->write_cache) || (req->op.flags & ATA_OP_FUA);
 	blk_opf_t opf = REQ_OP_WRITE | REQ_SYNC | REQ_IDLE | (through ? REQ_FUA : 0);
 
-	req->done = aoetgt_ata_done;
 	if (aoetgt_request_payload(req, aoetgt_ata_skip(req), req->transferred))
 		aoetgt_disk_rw(req->disk, req, opf);
 	else
 		aoetgt_request_drop(req, AOETGT_STAT_drop_memory);
-}
-
-static void aoetgt_ata_read_around_done(struct aoetgt_request *req)
-{
-	if (aoetgt_request_dying(req))
-		return aoetgt_request_drop(req, AOETGT_STAT_drop_draining);
-	if (req->status)
-		return aoetgt_ata_io_failed(req);
-	aoetgt_request_again(req, aoetgt_ata_write_pages);
 }
 
 /*
@@ -199,9 +193,9 @@ static void aoetgt_ata_submit_write(struct aoetgt_request *req)
 	if (!aoetgt_request_pages(req, span))
 		return aoetgt_request_drop(req, AOETGT_STAT_drop_memory);
 	if (span == req->transferred)
-		return aoetgt_ata_write_pages(req);
-	req->done = aoetgt_ata_read_around_done;
-	aoetgt_disk_rw(req->disk, req, REQ_OP_READ);
+		aoetgt_ata_write_pages(req);
+	else
+		aoetgt_disk_rw(req->disk, req, REQ_OP_READ);
 }
 
 static void aoetgt_ata_submit_flush(struct aoetgt_request *req)

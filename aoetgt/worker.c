@@ -352,25 +352,26 @@ static void aoetgt_worker_next(struct aoetgt_worker *w)
 	spin_unlock_bh(&aoetgt_workers_lock);
 }
 
-/* Only the thread that runs the target takes from its lists. */
-static bool aoetgt_target_has_batch(const struct aoetgt_target *t)
+/* Is there enough to do already?  Only the target's own thread takes from its lists. */
+static bool aoetgt_worker_has_batch(const struct aoetgt_worker *w)
 {
-	const struct llist_node *node = READ_ONCE(t->rx.first);
+	const struct llist_node *node = READ_ONCE(w->target->rx.first);
 	unsigned int n;
 
 	for (n = 0; node && n < AOETGT_NAP_ENDS; n++)
 		node = node->next;
-	return t->todo || n == AOETGT_NAP_ENDS;
+	return n == AOETGT_NAP_ENDS || w->target->todo || !list_empty(&w->crew->ready);
 }
 
 /*
  * Somebody else wants this CPU, perhaps the client, to send more: let it, since
- * the scheduler would have this thread go first, for each single request.
+ * the scheduler would have this thread go first, for each single request.  Not
+ * while other targets wait: theirs and this one's are a batch.
  */
 static void aoetgt_worker_nap(struct aoetgt_worker *w)
 {
 	if (single_task_running() || hrtimer_resolution > NSEC_PER_USEC ||
-	    aoetgt_target_has_batch(w->target))
+	    aoetgt_worker_has_batch(w))
 		return;
 	WRITE_ONCE(w->naps, true);
 	usleep_range_state(AOETGT_NAP_US, 2 * AOETGT_NAP_US, TASK_IDLE);
