@@ -48,10 +48,9 @@ tools:
 	install -m 644 scripts/lib/*.sh $(DESTDIR)$(LIBRARY)/
 	install -D -m 644 scripts/aoetgt.bash-completion $(DESTDIR)$(COMPLETION)
 	install -d $(DESTDIR)$(UNITS)
-	for unit in aoetgt.service aoetgt-disk@.service aoetgt-metrics.service \
-		aoetgt-metrics.timer; do \
-		sed 's|/usr/sbin/aoetgt|$(PREFIX)/sbin/aoetgt|' scripts/systemd/$$unit \
-			> $(DESTDIR)$(UNITS)/$$unit || exit; \
+	for unit in scripts/systemd/*; do \
+		sed 's|/usr/sbin/aoetgt|$(PREFIX)/sbin/aoetgt|' $$unit \
+			> $(DESTDIR)$(UNITS)/$${unit##*/} || exit; \
 	done
 	install -D -m 644 scripts/udev/60-aoetgt.rules $(DESTDIR)$(RULES)/60-aoetgt.rules
 	$(foreach page,$(PAGES),install -D -m 644 Documentation/man/$(page) \
