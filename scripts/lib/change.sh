@@ -428,6 +428,29 @@ put_off_one() {
 	WAITS="${WAITS:+$WAITS; }$2 waits for $device"
 }
 
+# still_wanted TARGET - an export that waits for its disk (put_off) is disabled, but
+# to save it so would be to give it up: into its H what the file says.
+still_wanted() {
+	load "$1"
+	[ -n "$OLD" ] && [ -n "$NEW" ] || return 0
+	new views
+	for mac in $REPLY; do
+		still_wanted_one "view $mac "
+	done
+	still_wanted_one ''
+	id_of "$1"
+	eval "H_$ID=\$OLD"
+}
+
+# still_wanted_one PREFIX
+still_wanted_one() {
+	changes "${1}enable" && [ "$REPLY" = 1 ] || return 0
+	! changes "${1}device" && [ ! -e "$REPLY" ] || return 0
+	TEXT=$OLD
+	replace "${1}enable" 1
+	OLD=$TEXT
+}
+
 cmd_restore() {
 	for_device=
 	while [ $# -gt 0 ]; do
@@ -613,6 +636,9 @@ cmd_save() {
 	*)
 		if [ -s "$1" ]; then
 			parse "$1"
+			for target in $WANT; do
+				still_wanted "$target"
+			done
 			not_for_nothing "$1"
 		else
 			parse_begin
@@ -645,11 +671,13 @@ save_usual() {
 		id_of "$target"
 		eval "place=\$F_$ID"
 		if [ "$place" = "$CONF" ]; then
+			still_wanted "$target"
 			main="$main $target"
 			continue
 		fi
 		in_fragments="$in_fragments $target"
 		fill_in "$target"
+		still_wanted "$target"
 		load "$target"
 		[ -n "$OLD" ] || die "$target is not exported, and in $place: take it out there first"
 		[ "$OLD" = "$NEW" ] || die "$target differs from what $place says: change it there first"
