@@ -11,6 +11,9 @@
  * While nothing but reads is under way they are only counted, which is all
  * that most of them ever need.  What comes next and minds reads waits for all
  * that were counted, overlapping or not; reads behind it take a place again.
+ *
+ * tests/model/order.pml is a model of this, for a tool that tries all orders of
+ * events: keep the two alike.
  */
 #include <linux/interval_tree_generic.h>
 
