@@ -5,8 +5,16 @@
 # What each kind of guest kernel is made of. Needs host.sh and apt.sh.
 # To add a stock kernel of another suite, see KINDS in tests/kernel/chroot.
 
+# cross_prefix ARCH - of the compiler's name; empty if it is this machine's.
+cross_prefix() {
+	case $1 in
+	arm64) echo aarch64-linux-gnu- ;;
+	s390) echo s390x-linux-gnu- ;;
+	esac
+}
+
 # kind_find KIND - make what is missing and set:
-#   K_VMM      uml or qemu
+#   K_VMM      uml or qemu; none if it is only compiled for
 #   K_RELEASE  what uname -r says
 #   K_IMAGE    the kernel to boot
 #   K_MODULES  the kernel's own modules: a /lib/modules/RELEASE directory
@@ -23,6 +31,12 @@ kind_find() {
 		K_MODULES=$(echo "$dir"/install/lib/modules/*)
 		K_RELEASE=${K_MODULES##*/}
 		K_MAKE=(ARCH=um)
+		;;
+	arm64 | s390 | i386)
+		dir=$("$TOP/tests/kernel/build-cross" "$1")
+		K_VMM=none K_IMAGE=$dir/.config K_BUILD=$dir K_MODULES="" K_RELEASE=""
+		# The functions of a kernel that was not built are not known.
+		K_MAKE=(ARCH="$1" CROSS_COMPILE="$(cross_prefix "$1")" KBUILD_MODPOST_WARN=1)
 		;;
 	bookworm)
 		"$TOP/tests/setup" stock
