@@ -352,7 +352,10 @@ static void aoetgt_worker_next(struct aoetgt_worker *w)
 	spin_unlock_bh(&aoetgt_workers_lock);
 }
 
-/* Is there enough to do already?  Only the target's own thread takes from its lists. */
+/*
+ * Is there enough to do already?  Only the target's own thread takes from its lists.
+ * ready is looked at without its lock: a nap too many or too few is no mistake.
+ */
 static bool aoetgt_worker_has_batch(const struct aoetgt_worker *w)
 {
 	const struct llist_node *node = READ_ONCE(w->target->rx.first);
