@@ -21,7 +21,7 @@ die() {
 }
 
 misuse() {
-	note "$*; see aoetgt --help"
+	note "$*; see $PROGRAM --help"
 	exit 2
 }
 
