@@ -188,7 +188,8 @@ ipxe_script() {
 isset ${175.224:string} || goto unknown
 echo Booting from ${175.224:string} as ${netX/mac}
 sanboot ${175.224:string} ||
-echo No answer from ${175.224:string}: is it exported, and may ${netX/mac} use it? Again.
+echo No answer from ${175.224:string}: is it exported, and may ${netX/mac} use it? Trying on.
+sleep 1
 ifconf --configurator dhcp netX ||
 goto start
 :unknown
