@@ -110,8 +110,7 @@ check_files() {
 		dnsmasq_text
 		same "$DNSMASQ_CONF" "$REPLY" "$INIT"
 		dnsmasq_hosts
-		same "$DNSMASQ_HOSTS" "$HOSTS" "$INIT"
-		same "$DNSMASQ_OPTIONS" "$OPTIONS" "$INIT"
+		same "$DNSMASQ_CLIENTS" "$HOSTS" "$INIT"
 	else
 		isc_text
 		same "$ISC_CONF" "$REPLY" "$INIT"
@@ -141,15 +140,14 @@ check_process() {
 		*) includes_us || fault dnsmasq "runs without $DNSMASQ_CONF" \
 			"CONFIG_DIR=/etc/dnsmasq.d in /etc/default/dnsmasq, and systemctl restart dnsmasq" ;;
 		esac
-		! newer "$DNSMASQ_CONF" "$pid" || fault dnsmasq "has not read its configuration since it changed" \
-			"systemctl restart dnsmasq"
+		set -- "$DNSMASQ_CONF" "$DNSMASQ_CLIENTS"
 	else
-		for file in "$ISC_CONF" "$ISC_HOSTS"; do
-			newer "$file" "$pid" || continue
-			fault dhcpd "has not read $file since it changed" "systemctl restart isc-dhcp-server"
-			break
-		done
+		set -- "$ISC_CONF" "$ISC_HOSTS"
 	fi
+	for file; do
+		newer "$file" "$pid" || continue
+		fault "$N_server" "has not read $file since it changed" "systemctl restart $service"
+	done
 	check_ports "$service"
 }
 
@@ -161,7 +159,8 @@ includes_us() {
 # newer FILE PID - than the process is old.
 newer() {
 	[ -e "$1" ] || return 1
-	changed=$(stat -c %Y "$1")
+	# All in hundredths of seconds.
+	changed=$(stat -c %.2Y "$1" | tr -d .)
 	# Field 22 is when it began, in ticks since boot; a name may have blanks.
 	line=$(cat "/proc/$2/stat" 2>/dev/null) || return 1
 	# shellcheck disable=SC2086 # words
@@ -169,8 +168,9 @@ newer() {
 	shift 19
 	ticks=$(getconf CLK_TCK)
 	read -r up _ </proc/uptime
-	began=$(($(date +%s) - ${up%.*} + $1 / ticks))
-	[ "$changed" -gt "$((began + 1))" ]
+	up=${up%.*}${up#*.}
+	began=$(($(date +%s%2N) - up + $1 * 100 / ticks))
+	[ "$changed" -gt "$((began + 10))" ]
 }
 
 # check_ports SERVICE - who listens for DHCP, and for TFTP?

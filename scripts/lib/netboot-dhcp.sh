@@ -9,8 +9,9 @@
 # for an option 224 as such.
 
 DNSMASQ_CONF=/etc/dnsmasq.d/aoetgt-netboot.conf
-DNSMASQ_HOSTS=$ETC/dnsmasq.hosts
-DNSMASQ_OPTIONS=$ETC/dnsmasq.options
+# Not a dhcp-hostsfile, which it would read again on SIGHUP: dnsmasq 2.90 dies of
+# that once it has answered a client whose entry there has a tag.
+DNSMASQ_CLIENTS=/etc/dnsmasq.d/aoetgt-netboot-clients.conf
 # dhcpd's AppArmor profile lets it read /etc/dhcp, and not our directory.
 ISC_MAIN=/etc/dhcp/dhcpd.conf
 ISC_CONF=/etc/dhcp/aoetgt-netboot.conf
@@ -206,8 +207,7 @@ forget_server() {
 	case $old_server in
 	dnsmasq)
 		drop_file "$DNSMASQ_CONF"
-		drop_file "$DNSMASQ_HOSTS"
-		drop_file "$DNSMASQ_OPTIONS"
+		drop_file "$DNSMASQ_CLIENTS"
 		;;
 	isc)
 		if content "$ISC_MAIN" && [ "$REPLY" = "$ISC_INCLUDE$NL" ]; then
@@ -239,8 +239,7 @@ hosts_files() {
 	case $N_server in
 	dnsmasq)
 		dnsmasq_hosts
-		change_file "$DNSMASQ_HOSTS" "$HOSTS"
-		change_file "$DNSMASQ_OPTIONS" "$OPTIONS"
+		change_file "$DNSMASQ_CLIENTS" "$HOSTS"
 		;;
 	isc)
 		isc_hosts
@@ -249,7 +248,23 @@ hosts_files() {
 	esac
 }
 
+# others_listen PORT OURS - is it somebody else's?
+others_listen() {
+	line=$(ss -H -l -u -n -p "sport = :$1" 2>/dev/null) || return 1
+	case $line in
+	'' | *"\"$2\""*) return 1 ;;
+	esac
+}
+
 hints() {
+	case $N_server in
+	dnsmasq)
+		! others_listen 69 dnsmasq ||
+			printf 'Hint: another TFTP server listens: systemctl disable --now atftpd.socket atftpd\n'
+		! others_listen 67 dnsmasq ||
+			printf 'Hint: another DHCP server listens: systemctl disable --now isc-dhcp-server\n'
+		;;
+	esac
 	case $N_server in
 	dnsmasq) printf 'Next: systemctl enable dnsmasq; systemctl restart dnsmasq\n' ;;
 	isc)
@@ -257,6 +272,10 @@ hints() {
 		printf 'systemctl restart isc-dhcp-server atftpd\n'
 		;;
 	esac
+	hint_router
+}
+
+hint_router() {
 	[ "$N_ipv6" = 1 ] && [ "$N_server" = dnsmasq ] && return 0
 	[ "$N_server" = dnsmasq ] || {
 		printf 'Hint: where no IPv6 router answers, iPXE waits 15 s more at every start\n'
@@ -285,7 +304,7 @@ dnsmasq_others() {
 	set +f
 	for file in /etc/dnsmasq.conf /etc/dnsmasq.d/*; do
 		case $file in
-		"$DNSMASQ_CONF" | *~ | *.dpkg-*) continue ;;
+		"$DNSMASQ_CONF" | "$DNSMASQ_CLIENTS" | *~ | *.dpkg-*) continue ;;
 		esac
 		[ -f "$file" ] || continue
 		REPLY=$REPLY$(grep -v '^[[:space:]]*\(#\|$\)' "$file")$NL || :
@@ -299,8 +318,7 @@ dnsmasq_others() {
 
 # dnsmasq_text - where dnsmasq does other work, nothing that is about all of it.
 dnsmasq_text() {
-	text="# Written by $PROGRAM init; see $PROGRAM(8). Clients are in the files that are
-# named at the end, which dnsmasq reads again on SIGHUP.$NL"
+	text="# Written by $PROGRAM init; see $PROGRAM(8).$NL"
 	i=$N_interface
 	if [ "$N_server" = print ]; then
 		:
@@ -325,8 +343,7 @@ tftp-root=$N_tftp_root,$i$NL"
 		text="${text}dhcp-range=::,constructor:$i,ra-only
 ra-param=$i,60,0$NL"
 	fi
-	REPLY="${text}dhcp-hostsfile=$DNSMASQ_HOSTS
-dhcp-optsfile=$DNSMASQ_OPTIONS$NL"
+	REPLY=$text
 }
 
 dnsmasq_boot() {
@@ -342,20 +359,20 @@ dhcp-option=tag:$i,option:router${N_router:+,$N_router}$NL"
 	[ -z "$N_dns" ] || text="${text}dhcp-option=tag:$i,option:dns-server,$N_dns$NL"
 }
 
-# dnsmasq_hosts - HOSTS and OPTIONS.
+# dnsmasq_hosts - HOSTS.
 dnsmasq_hosts() {
-	HOSTS='' OPTIONS=
+	HOSTS="# Written by $PROGRAM; see $PROGRAM(8).$NL"
 	all_clients
 	for mac in $REPLY; do
 		find_client "$mac"
 		variable_of_mac "$mac"
 		tag=aoe-$REPLY
-		HOSTS="$HOSTS$mac,set:$tag${C_ADDRESS:+,$C_ADDRESS}${C_NAME:+,$C_NAME}$NL"
+		HOSTS="${HOSTS}dhcp-host=$mac,set:$tag${C_ADDRESS:+,$C_ADDRESS}${C_NAME:+,$C_NAME}$NL"
 		case $N_style in
 		root-path) how=option:root-path ;;
 		*) how=encap:175,224 ;;
 		esac
-		OPTIONS="${OPTIONS}tag:$tag,tag:aoe-ipxe,$how,\"aoe:$C_TARGET\"$NL"
+		HOSTS="${HOSTS}dhcp-option=tag:$tag,tag:aoe-ipxe,$how,\"aoe:$C_TARGET\"$NL"
 	done
 }
 
@@ -366,7 +383,7 @@ isc_main() {
 	if content "$ISC_MAIN"; then
 		case $NL$REPLY in
 		*"$NL$ISC_INCLUDE"*) ;;
-		*) unchanged "$ISC_MAIN" ||
+		*[![:space:]]*) unchanged "$ISC_MAIN" ||
 			die "$ISC_MAIN was changed, and is left alone: add this line to it: $ISC_INCLUDE" ;;
 		esac
 	fi
@@ -447,10 +464,11 @@ isc_hosts() {
 		[ -z "$C_ADDRESS" ] || HOSTS="$HOSTS	fixed-address $C_ADDRESS;$NL"
 		[ -z "$C_NAME" ] || HOSTS="$HOSTS	option host-name \"$C_NAME\";$NL"
 		case $N_style in
-		root-path) HOSTS="$HOSTS	if option user-class = \"iPXE\" { option root-path \"aoe:$C_TARGET\"; }$NL" ;;
-		*) HOSTS="$HOSTS	option aoetgt.target \"aoe:$C_TARGET\";$NL" ;;
+		root-path) how=root-path ;;
+		*) how=aoetgt.target ;;
 		esac
-		HOSTS="$HOSTS}$NL"
+		HOSTS="$HOSTS	if option user-class = \"iPXE\" { option $how \"aoe:$C_TARGET\"; }
+}$NL"
 	done
 }
 
@@ -462,7 +480,7 @@ print_all() {
 	dnsmasq_text
 	printf '%s' "$REPLY"
 	dnsmasq_hosts
-	printf '# --- %s:\n%s# --- %s:\n%s' "$DNSMASQ_HOSTS" "$HOSTS" "$DNSMASQ_OPTIONS" "$OPTIONS"
+	printf '%s' "${HOSTS#*"$NL"}"
 	printf '\n# --- or for ISC dhcpd:\n'
 	isc_text
 	printf '%s' "$REPLY"
@@ -476,7 +494,7 @@ print_client() {
 	recall "client $1" || return 0
 	STATE_TEXT="${NL}client $1 $REPLY$NL"
 	dnsmasq_hosts
-	printf '# dnsmasq, dhcp-hostsfile:\n%s# dnsmasq, dhcp-optsfile:\n%s' "$HOSTS" "$OPTIONS"
+	printf '# dnsmasq:\n%s' "${HOSTS#*"$NL"}"
 	isc_hosts
 	printf '# ISC dhcpd:\n%s' "${HOSTS#*"$NL"}"
 	STATE_TEXT=$all
@@ -497,10 +515,12 @@ server_says() {
 		[ ! -e /etc/dnsmasq.conf ] || set -- "$@" --conf-file=/etc/dnsmasq.conf
 		message=$(dnsmasq "$@" 2>&1) && return 0
 		;;
-	isc) message=$(dhcpd -t -q -4 -cf "$ISC_MAIN" 2>&1) && return 0 ;;
+	isc) message=$(dhcpd -t -4 -cf "$ISC_MAIN" 2>&1) && return 0 ;;
 	*) return 0 ;;
 	esac
-	WHY="$N_server does not take its configuration: $(printf '%s' "$message" | grep -v '^$' | head -n 1)"
+	# dhcpd says much else.
+	message=$(printf '%s\n' "$message" | grep ' line [0-9]' || printf '%s\n' "$message" | tail -n 1)
+	WHY="$N_server does not take its configuration: ${message%%"$NL"*}"
 	return 1
 }
 
@@ -522,21 +542,20 @@ server_pid() {
 	return 1
 }
 
-# reload_server - if it runs: clients were added or removed.
+# reload_server - if it runs: clients were added or removed. Neither can read them
+# again. Addresses that were given out are kept in a file.
 reload_server() {
 	test_server
 	server_pid || return 0
-	case $N_server in
-	dnsmasq) kill -HUP "$REPLY" || die "cannot tell dnsmasq to read its files again" ;;
-	isc)
-		# It cannot read them again.
-		message=$(systemctl restart isc-dhcp-server 2>&1 8>&-) ||
-			die "cannot restart dhcpd: ${message##*"$NL"}"
-		;;
-	esac
+	service=dnsmasq
+	[ "$N_server" = dnsmasq ] || service=isc-dhcp-server
+	message=$(systemctl restart "$service" 2>&1 8>&-) ||
+		die "cannot restart $service: ${message##*"$NL"}"
 }
 
-# back_to_server - the files are as they were.
+# back_to_server - the files are as they were. If it did not take these either, it
+# was not touched.
 back_to_server() {
+	server_says || return 0
 	(reload_server)
 }

@@ -61,7 +61,11 @@ stamp_of() {
 start_overlay() {
 	find_overlay "$1" "$2"
 	names_of "$1" "$2"
-	! disk_exists || return 0
+	if disk_exists; then
+		WHY="/dev/mapper/$DM is not that disk"
+		is_node
+		return
+	fi
 	stamp_of "$O_MASTER"
 	[ ! -f "$O_MASTER" ] || [ "$REPLY" = "$O_STAMP" ] || {
 		WHY="$O_MASTER was changed since $DM was made of it"
@@ -103,16 +107,30 @@ dm_create() {
 		WHY="$DM: ${message##*: }"
 		return 1
 	}
-	# Without udev nobody else makes it.
-	[ -e "/dev/mapper/$DM" ] || dmsetup mknodes "$DM" >/dev/null 2>&1 || :
-	[ -e "/dev/mapper/$DM" ] || { WHY="/dev/mapper/$DM has not come"; return 1; }
+	# Without udev nobody else makes it, nor takes away that of an older disk, and
+	# another client's disk is the last thing to serve.
+	dmsetup mknodes "$DM" >/dev/null 2>&1 || :
+	is_node && return 0
+	dmsetup remove "$DM" 2>/dev/null || :
+	WHY="/dev/mapper/$DM is not that disk"
+	return 1
+}
+
+# is_node - is the name in /dev/mapper that of the disk?
+is_node() {
+	[ -b "/dev/mapper/$DM" ] || return 1
+	node=$(stat -L -c %Hr:%Lr "/dev/mapper/$DM")
+	[ "$node" = "$(dmsetup info -c --noheadings --separator : -o major,minor "$DM")" ]
 }
 
 # stop_overlay TARGET ID
 stop_overlay() {
 	names_of "$1" "$2"
 	disk_exists || return 0
-	message=$(dmsetup remove --retry "$DM" 2>&1) && return 0
+	if message=$(dmsetup remove --retry "$DM" 2>&1); then
+		rm -f "/dev/mapper/$DM"
+		return 0
+	fi
 	message=${message%%"$NL"*}
 	WHY="$DM: ${message##*: }"
 	return 1

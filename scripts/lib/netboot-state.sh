@@ -49,7 +49,7 @@ undo() {
 content() {
 	REPLY=
 	[ -e "$1" ] || return 1
-	REPLY=$(cat "$1" && echo .) || die "$1: cannot be read"
+	REPLY=$(cat "$1" 2>/dev/null && echo .) || die "$1: cannot be read"
 	REPLY=${REPLY%.}
 }
 
