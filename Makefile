@@ -5,13 +5,14 @@ KERNELDIR ?= /lib/modules/$(shell uname -r)/build
 NAME := aoetgt
 VERSION := $(shell sed -n 's/^\#define AOETGT_VERSION[[:space:]]*"\(.*\)"/\1/p' aoetgt/aoetgt.h)
 PREFIX ?= /usr/local
-# The parts of the command that scripts/aoetgt sources.
+COMMANDS := aoetgt aoetgt-netboot
+# The parts that they source.
 LIBRARY = $(PREFIX)/share/aoetgt
 # systemd and udev look below /usr and /usr/local alike.
 UNITS = $(PREFIX)/lib/systemd/system
 RULES = $(PREFIX)/lib/udev/rules.d
-COMPLETION = $(PREFIX)/share/bash-completion/completions/aoetgt
-PAGES := aoetgt.4 aoetgt.conf.5 aoetgt.8
+COMPLETION = $(PREFIX)/share/bash-completion/completions
+PAGES := aoetgt.4 aoetgt.conf.5 aoetgt.8 aoetgt-netboot.8
 # Where a manual page goes: man8/aoetgt.8
 man = man$(lastword $(subst ., ,$(1)))/$(1)
 DKMS_SOURCE := $(DESTDIR)/usr/src/$(NAME)-$(VERSION)
@@ -27,8 +28,9 @@ install: dkms-source tools
 	dkms install -m $(NAME) -v $(VERSION)
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/sbin/aoetgt
-	rm -rf $(DESTDIR)$(LIBRARY) $(DESTDIR)$(COMPLETION)
+	rm -f $(foreach command,$(COMMANDS),$(DESTDIR)$(PREFIX)/sbin/$(command) \
+		$(DESTDIR)$(COMPLETION)/$(command))
+	rm -rf $(DESTDIR)$(LIBRARY)
 	rm -f $(DESTDIR)$(UNITS)/aoetgt*.service $(DESTDIR)$(UNITS)/aoetgt*.timer
 	rm -f $(DESTDIR)$(RULES)/60-aoetgt.rules
 	rm -f $(foreach page,$(PAGES),$(DESTDIR)$(PREFIX)/share/man/$(call man,$(page)))
@@ -43,10 +45,14 @@ dkms-source:
 
 tools:
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(LIBRARY)
-	sed 's|^LIBRARY=$$|LIBRARY=$(LIBRARY)|' scripts/aoetgt > $(DESTDIR)$(PREFIX)/sbin/aoetgt
-	chmod 755 $(DESTDIR)$(PREFIX)/sbin/aoetgt
+	for command in $(COMMANDS); do \
+		sed 's|^LIBRARY=$$|LIBRARY=$(LIBRARY)|' scripts/$$command \
+			> $(DESTDIR)$(PREFIX)/sbin/$$command && \
+		chmod 755 $(DESTDIR)$(PREFIX)/sbin/$$command && \
+		install -D -m 644 scripts/$$command.bash-completion \
+			$(DESTDIR)$(COMPLETION)/$$command || exit; \
+	done
 	install -m 644 scripts/lib/*.sh $(DESTDIR)$(LIBRARY)/
-	install -D -m 644 scripts/aoetgt.bash-completion $(DESTDIR)$(COMPLETION)
 	install -d $(DESTDIR)$(UNITS)
 	for unit in scripts/systemd/*; do \
 		sed 's|/usr/sbin/aoetgt|$(PREFIX)/sbin/aoetgt|' $$unit \
