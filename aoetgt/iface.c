@@ -23,6 +23,8 @@ static LIST_HEAD(aoetgt_ifaces);	/* RTNL */
 static LIST_HEAD(aoetgt_bindings);	/* RTNL */
 static const struct aoetgt_ops *aoetgt_iface_ops;
 static u32 aoetgt_iface_ids;		/* handed out so far; RTNL */
+/* Of their own, so that one that is left over shows when the cache goes. */
+static struct kmem_cache *aoetgt_iface_cache;
 
 static bool aoetgt_dev_carries(struct net_device *dev)
 {
@@ -42,7 +44,7 @@ static struct aoetgt_iface *aoetgt_iface_find_rtnl(struct net_device *dev)
 
 static struct aoetgt_iface *aoetgt_iface_create_rtnl(struct net_device *dev)
 {
-	struct aoetgt_iface *iface = kzalloc(sizeof(*iface), GFP_KERNEL);
+	struct aoetgt_iface *iface = kmem_cache_zalloc(aoetgt_iface_cache, GFP_KERNEL);
 
 	if (!iface)
 		return NULL;
@@ -67,7 +69,7 @@ static void aoetgt_iface_free(struct kref *ref)
 	struct aoetgt_iface *iface = container_of(ref, struct aoetgt_iface, ref);
 
 	skb_queue_purge(&iface->wild);
-	kfree(iface);
+	kmem_cache_free(aoetgt_iface_cache, iface);
 }
 
 /**
@@ -581,12 +583,18 @@ int aoetgt_iface_init(const struct aoetgt_ops *ops)
 	int err;
 
 	aoetgt_iface_ops = ops;
+	aoetgt_iface_cache = KMEM_CACHE(aoetgt_iface, 0);
+	if (!aoetgt_iface_cache)
+		return -ENOMEM;
 	err = register_pernet_subsys(&aoetgt_net_ops);
 	if (err)
-		return err;
+		goto out_cache;
 	err = register_netdevice_notifier(&aoetgt_netdev_notifier);
-	if (err)
-		unregister_pernet_subsys(&aoetgt_net_ops);
+	if (!err)
+		return 0;
+	unregister_pernet_subsys(&aoetgt_net_ops);
+out_cache:
+	kmem_cache_destroy(aoetgt_iface_cache);
 	return err;
 }
 
@@ -597,4 +605,7 @@ void aoetgt_iface_exit(void)
 {
 	unregister_netdevice_notifier(&aoetgt_netdev_notifier);
 	unregister_pernet_subsys(&aoetgt_net_ops);
+	/* Work that was queued for an iface holds it until it has run. */
+	flush_workqueue(aoetgt_wq);
+	kmem_cache_destroy(aoetgt_iface_cache);
 }

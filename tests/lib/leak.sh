@@ -5,8 +5,8 @@
 #
 #	leak_mark			before anything is set up
 #	...				test, and tear all down
-#	leak_check			reports: no network device, namespace or
-#					slab object is left, rmmod works
+#	leak_check			reports: no network device, namespace, slab
+#					object, buffer or page is left, rmmod works
 #
 # kmemleak is blind in User Mode Linux, so objects are counted: the module
 # allocates from kmem_caches of its own, named aoetgt_*.
@@ -52,7 +52,30 @@ leak_namespaces() {
 	echo "$least"
 }
 
+# leak_buffers - heads of network buffers in use. CPUs keep some for the next frame.
+leak_buffers() {
+	leak_shrink 'skbuff_head_cache'
+	awk '$1 == "skbuff_head_cache" { print $2 }' /proc/slabinfo
+}
+
+# leak_pages - KiB that the kernel handed out and that no line of meminfo accounts
+# for: pages of RAM disks, of network buffers, of our requests. What CPUs keep free
+# for themselves, and the debug kernel's memory of stack traces, are none.
+leak_pages() {
+	local depot=/sys/kernel/debug/stackdepot/stats
+	[ -e "$depot" ] || depot=/dev/null
+	cat /proc/zoneinfo "$depot" /proc/meminfo | awk '
+		/^ +count:/ { kib -= 4 * $2 }
+		/^pools:/ { kib -= 16 * $2 }
+		/^MemTotal:/ { kib += $2 }
+		/^(MemFree|Buffers|Cached|SwapCached|AnonPages|Slab|KernelStack|PageTables|SecPageTables|VmallocUsed|Percpu):/ {
+			kib -= $2 }
+		END { print kib }'
+}
+
 leak_mark() {
+	LEAK_BUFFERS=$(leak_buffers)
+	LEAK_PAGES=$(leak_pages)
 	LEAK_NETDEVS=$(leak_netdevs)
 	LEAK_NAMED=$(leak_named)
 	LEAK_NAMESPACES=$(leak_namespaces)
@@ -81,6 +104,24 @@ leak_no_slabs() {
 	[ -z "$slabs" ] || { echo "$slabs"; return 1; }
 }
 
+# How much more than before is not seen as left over: what 2 CPUs keep, and more.
+LEAK_BUFFERS_KEPT=512
+LEAK_KIB_KEPT=49152
+
+leak_no_buffers() {
+	local now
+	now=$(leak_buffers)
+	echo "network buffers before: $LEAK_BUFFERS, now: $now"
+	[ "$now" -le $((LEAK_BUFFERS + LEAK_BUFFERS_KEPT)) ]
+}
+
+leak_no_pages() {
+	local now
+	now=$(leak_pages)
+	echo "KiB of pages before: $LEAK_PAGES, now: $now"
+	[ "$now" -le $((LEAK_PAGES + LEAK_KIB_KEPT)) ]
+}
+
 leak_same() {
 	[ "$2" = "$3" ] || { printf '%s before: %s\n%s after: %s\n' "$1" "$2" "$1" "$3"; return 1; }
 }
@@ -99,4 +140,7 @@ leak_check() {
 	check "no network namespace is left" leak_no_namespace
 	# A cache that is destroyed with objects in it complains in the log.
 	check "the module can be unloaded" leak_module_gone
+	check "no network buffers are left" busywait 10 leak_no_buffers
+	check "no pages are left" busywait 10 leak_no_pages
+	note "$(leak_no_buffers || true); $(leak_no_pages || true)"
 }

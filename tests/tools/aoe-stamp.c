@@ -255,6 +255,9 @@ static void resend_old(int fd)
 			continue;
 		op->resends++;
 		resent++;
+		/* The target may have another address by now. */
+		if (op->resends > 3)
+			memcpy(mac, aoe_broadcast, 6);
 		send_write(fd, i);
 	}
 	if (flush_active && now - flush_sent >= 500000)
