@@ -12,7 +12,9 @@ LIBRARY = $(PREFIX)/share/aoetgt
 UNITS = $(PREFIX)/lib/systemd/system
 RULES = $(PREFIX)/lib/udev/rules.d
 COMPLETION = $(PREFIX)/share/bash-completion/completions
-PAGES := aoetgt.4 aoetgt.conf.5 aoetgt.8 aoetgt-netboot.8
+PAGES := aoetgt.4 aoetgt.conf.5 aoetgt.8 aoetgt-netboot.8 aoetgt-mkimage.8
+# What a machine that boots from AoE has installed.
+INITRAMFS = $(DESTDIR)/usr/share/initramfs-tools
 # Where a manual page goes: man8/aoetgt.8
 man = man$(lastword $(subst ., ,$(1)))/$(1)
 DKMS_SOURCE := $(DESTDIR)/usr/src/$(NAME)-$(VERSION)
@@ -30,6 +32,7 @@ install: dkms-source tools
 uninstall:
 	rm -f $(foreach command,$(COMMANDS),$(DESTDIR)$(PREFIX)/sbin/$(command) \
 		$(DESTDIR)$(COMPLETION)/$(command))
+	rm -f $(DESTDIR)$(PREFIX)/sbin/aoetgt-mkimage
 	rm -rf $(DESTDIR)$(LIBRARY)
 	rm -f $(DESTDIR)$(UNITS)/aoetgt*.service $(DESTDIR)$(UNITS)/aoetgt*.timer
 	rm -f $(DESTDIR)$(RULES)/60-aoetgt.rules
@@ -52,6 +55,7 @@ tools:
 		install -D -m 644 scripts/$$command.bash-completion \
 			$(DESTDIR)$(COMPLETION)/$$command || exit; \
 	done
+	install -m 755 scripts/mkimage $(DESTDIR)$(PREFIX)/sbin/aoetgt-mkimage
 	install -m 644 scripts/lib/*.sh $(DESTDIR)$(LIBRARY)/
 	install -d $(DESTDIR)$(UNITS)
 	for unit in scripts/systemd/*; do \
@@ -62,6 +66,23 @@ tools:
 	$(foreach page,$(PAGES),install -D -m 644 Documentation/man/$(page) \
 		$(DESTDIR)$(PREFIX)/share/man/$(call man,$(page));)
 
+# initramfs-tools and dracut look in one place only.
+client:
+	install -D -m 644 scripts/client/aoeroot.sh $(DESTDIR)/usr/share/aoetgt-client/aoeroot.sh
+	install -D -m 644 scripts/client/61-aoeroot.rules $(DESTDIR)$(RULES)/61-aoeroot.rules
+	install -d $(INITRAMFS)
+	cp -r scripts/initramfs-tools/. $(INITRAMFS)/
+	install -d $(DESTDIR)/usr/lib/dracut/modules.d/90aoe
+	cp scripts/dracut/90aoe/* $(DESTDIR)/usr/lib/dracut/modules.d/90aoe/
+	install -D -m 644 Documentation/man/aoeroot.7 \
+		$(DESTDIR)$(PREFIX)/share/man/man7/aoeroot.7
+
+uninstall-client:
+	rm -rf $(DESTDIR)/usr/share/aoetgt-client $(DESTDIR)/usr/lib/dracut/modules.d/90aoe
+	rm -f $(DESTDIR)$(RULES)/61-aoeroot.rules $(DESTDIR)$(PREFIX)/share/man/man7/aoeroot.7
+	cd scripts/initramfs-tools && find . -type f | sed 's|^|$(INITRAMFS)/|' | xargs rm -f
+
 -include tests/Makefile.inc
 
-.PHONY: all modules clean install uninstall dkms-source tools
+.PHONY: all modules clean install uninstall dkms-source tools client \
+	uninstall-client
