@@ -50,7 +50,9 @@ kind_find() {
 		K_BUILD=/lib/modules/$K_RELEASE/build
 		;;
 	*)
-		dir=$("$TOP/tests/kernel/chroot")
+		dir=trixie
+		[ "$1" != forky ] || dir=forky
+		dir=$("$TOP/tests/kernel/chroot" "$dir")
 		K_VMM=qemu
 		K_RELEASE=$(awk -v kind="$1" '$1 == kind { print $2 }' "$dir/kinds")
 		[ -n "$K_RELEASE" ] || DIE_STATUS=2 die "no such kind of guest: $1"
