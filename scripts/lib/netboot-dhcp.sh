@@ -189,13 +189,13 @@ ipxe_script() {
 isset ${175.224:string} || goto unknown
 echo Booting from ${175.224:string} as ${netX/mac}
 sanboot ${175.224:string} ||
-echo No answer from ${175.224:string}: is it exported, and may ${netX/mac} use it? Trying on.
-sleep 1
+echo No answer from ${175.224:string}: is it exported, and may ${netX/mac} use it?
+prompt --timeout 1000 A key asks again at once. ||
 ifconf --configurator dhcp netX ||
 goto start
 :unknown
 echo This client is unknown to the server. There: aoetgt-netboot add-client ${netX/mac} TARGET
-sleep 5
+prompt --timeout 5000 A key asks again at once. ||
 ifconf --configurator dhcp netX ||
 goto start
 '

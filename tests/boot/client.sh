@@ -1,0 +1,26 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+#
+# In the client, at the end of its boot: is root what it should be? On the console,
+# which is opened for each line: the login prompt hangs up on who has it open.
+set -u
+
+say() {
+	echo "boot-test: $*" >/dev/ttyS0
+}
+
+root=$(findmnt -n -o SOURCE /)
+say "root is $root $(findmnt -n -o FSTYPE,UUID / | tr -s ' ')"
+say "options $(findmnt -n -o OPTIONS / | cut -d , -f 1)"
+disk=$(echo "$root" | sed -n 's|^/dev/etherd/\(e[0-9]*\.[0-9]*\).*|\1|p')
+say "driver uses $(cat "/sys/block/etherd!$disk/netif"), $(cat "/sys/block/etherd!$disk/payload" 2>/dev/null) bytes"
+for path in /sys/class/net/*/device; do
+	name=$(basename "$(dirname "$path")")
+	say "interface $name $(cat "/sys/class/net/$name/address") MTU $(cat "/sys/class/net/$name/mtu")"
+done
+cat /proc/sys/kernel/random/uuid >/root/written
+sync
+say "written $(cat /root/written)"
+say "$(dmesg | sed -n 's/.*aoe: \(.* found .* s after the carrier\)/\1/p' | tail -n 1)"
+say "failed units: $(systemctl list-units --failed --no-legend --plain | cut -d ' ' -f 1 | xargs)"
+say "end"
