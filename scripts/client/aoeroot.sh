@@ -141,7 +141,7 @@ aoe_from_table() {
 aoe_wanted() {
 	local word
 	AOE_TARGETS='' AOE_ROOT='' AOE_IFS='' AOE_VLAN='' AOE_MTU='' AOE_LIMIT=120
-	AOE_FAIL=shell AOE_UP='' AOE_LINK='' AOE_SOURCE=line
+	AOE_FAIL=shell AOE_UP='' AOE_LINK='' AOE_SAID='' AOE_SOURCE=line
 	set -f
 	for word in $(cat "$AOE_CMDLINE"); do
 		aoe_option "$word"
@@ -187,14 +187,26 @@ aoe_vlan() {
 	ip link set dev "$2" up
 }
 
+# aoe_once INTERFACE WORDS - say it once: what fails is tried again and again.
+aoe_once() {
+	case $AOE_SAID in
+	*"<$*>"*) return 0 ;;
+	esac
+	AOE_SAID="$AOE_SAID<$*>"
+	aoe_say "$1: $2"
+}
+
 # aoe_bring_up INTERFACE - with the MTU asked for, and its VLAN's. The driver makes
 # frames as large as the MTU is when it sees a target.
 aoe_bring_up() {
 	local name="$1"
-	if [ -n "$AOE_MTU" ] && ! ip link set dev "$1" mtu "$AOE_MTU"; then
-		aoe_say "$1: does not take aoemtu=$AOE_MTU"
+	if [ -n "$AOE_MTU" ] && ! ip link set dev "$1" mtu "$AOE_MTU" 2>/dev/null; then
+		aoe_once "$1" "does not take aoemtu=$AOE_MTU"
 	fi
-	ip link set dev "$1" up || { aoe_say "$1: cannot be brought up"; return 0; }
+	if ! ip link set dev "$1" up 2>/dev/null; then
+		aoe_once "$1" "cannot be brought up"
+		return 0
+	fi
 	AOE_UP="$AOE_UP $1"
 	if [ -n "$AOE_VLAN" ]; then
 		name=$1.$AOE_VLAN

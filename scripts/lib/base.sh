@@ -278,3 +278,52 @@ lock() {
 	exec 9>>"$RUN/lock"
 	flock -w 60 9 || die "another aoetgt has been at work for a minute"
 }
+
+# --- files ----------------------------------------------------------------
+
+# write_file FILE WRITER KEEP - atomically: whoever reads it, or loses power, has the
+# old one or the new one. KEEP older ones are FILE.1 and so on.
+write_file() {
+	file=$(readlink -f -- "$1") || die "$1: no such directory"
+	# Daemons that read all files of a directory leave out a name with a dot in front.
+	TEMPORARY=$(mktemp "${file%/*}/.${file##*/}.XXXXXX" 2>&1) || {
+		message=${TEMPORARY##*: } TEMPORARY=
+		die "$file: cannot write it: $message"
+	}
+	# cat tells of a disk that is full; printf would do so once a line.
+	message=$({ "$2" | cat >"$TEMPORARY" && sync "$TEMPORARY"; } 2>&1) ||
+		die "$file: cannot write it: ${message##*: }"
+	if [ -e "$file" ]; then
+		if same_content "$file" "$TEMPORARY"; then
+			rm -f "$TEMPORARY"
+			TEMPORARY=
+			return 0
+		fi
+		chmod --reference="$file" "$TEMPORARY"
+		chown --reference="$file" "$TEMPORARY" 2>/dev/null || :
+		[ "$3" = 0 ] || keep_generations "$file" "$3"
+	else
+		chmod 644 "$TEMPORARY"
+	fi
+	mv -T "$TEMPORARY" "$file" || die "$file: cannot replace it"
+	TEMPORARY=
+	sync "${file%/*}/" 2>/dev/null || :
+}
+
+same_content() {
+	# shellcheck disable=SC2046 # words
+	set -- $(cksum <"$1") $(cksum <"$2")
+	[ "$1 $2" = "$3 $4" ]
+}
+
+# keep_generations FILE COUNT - the present one becomes FILE.1; as a second
+# name, so that there is a FILE at every moment.
+keep_generations() {
+	generation=$2
+	while [ "$generation" -gt 1 ]; do
+		[ ! -e "$1.$((generation - 1))" ] ||
+			mv -T "$1.$((generation - 1))" "$1.$generation"
+		generation=$((generation - 1))
+	done
+	ln "$1" "$1.1" 2>/dev/null || cp -p "$1" "$1.1"
+}

@@ -545,52 +545,6 @@ reopen_one() {
 
 # --- save -----------------------------------------------------------------
 
-# write_file FILE WRITER - atomically: whoever reads it, or loses power, has the
-# old one or the new one. Older ones are FILE.1 to FILE.5.
-write_file() {
-	file=$(readlink -f -- "$1") || die "$1: no such directory"
-	TEMPORARY=$(mktemp "$file.XXXXXX" 2>&1) || {
-		message=${TEMPORARY##*: } TEMPORARY=
-		die "$file: $message"
-	}
-	# cat tells of a disk that is full; printf would do so once a line.
-	message=$({ "$2" | cat >"$TEMPORARY" && sync "$TEMPORARY"; } 2>&1) ||
-		die "$file: cannot write it: ${message##*: }"
-	if [ -e "$file" ]; then
-		if same_content "$file" "$TEMPORARY"; then
-			rm -f "$TEMPORARY"
-			TEMPORARY=
-			return 0
-		fi
-		chmod --reference="$file" "$TEMPORARY"
-		chown --reference="$file" "$TEMPORARY" 2>/dev/null || :
-		[ "$3" = 0 ] || keep_generations "$file" "$3"
-	else
-		chmod 644 "$TEMPORARY"
-	fi
-	mv -T "$TEMPORARY" "$file" || die "$file: cannot replace it"
-	TEMPORARY=
-	sync "${file%/*}/" 2>/dev/null || :
-}
-
-same_content() {
-	# shellcheck disable=SC2046 # words
-	set -- $(cksum <"$1") $(cksum <"$2")
-	[ "$1 $2" = "$3 $4" ]
-}
-
-# keep_generations FILE COUNT - the present one becomes FILE.1; as a second
-# name, so that there is a FILE at every moment.
-keep_generations() {
-	generation=$2
-	while [ "$generation" -gt 1 ]; do
-		[ ! -e "$1.$((generation - 1))" ] ||
-			mv -T "$1.$((generation - 1))" "$1.$generation"
-		generation=$((generation - 1))
-	done
-	ln "$1" "$1.1" 2>/dev/null || cp -p "$1" "$1.1"
-}
-
 # write_config - all targets in SAVE, with the defaults that the file has.
 write_config() {
 	printf '# Written by aoetgt save; see aoetgt.conf(5).\n'

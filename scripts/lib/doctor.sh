@@ -9,9 +9,7 @@
 finding() {
 	FINDINGS=$((FINDINGS + 1))
 	if [ "$JSON" = 1 ]; then
-		json_item
-		json_texts subject "$1" problem "$2" mend "$3"
-		printf '}'
+		json_finding "$@"
 	else
 		printf '%s: %s\n  mend: %s\n' "$1" "$2" "$3"
 	fi

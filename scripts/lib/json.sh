@@ -29,6 +29,13 @@ json_texts() {
 	done
 }
 
+# json_finding SUBJECT PROBLEM MEND - an object.
+json_finding() {
+	json_item
+	json_texts subject "$1" problem "$2" mend "$3"
+	printf '}'
+}
+
 # json_raw NAME JSON - such as a number, of this object.
 json_raw() {
 	[ "$JSON_PAIRS" = 0 ] || printf ', '

@@ -84,7 +84,7 @@ new_client() {
 	! find_client "$MAC_GIVEN" ||
 		die "$MAC_GIVEN is a client already, of $C_TARGET: $PROGRAM remove-client $MAC_GIVEN"
 	[ -z "$address" ] || free_address
-	[ -z "$name" ] || free_name
+	[ -z "$name" ] || nobodys --name "$name"
 }
 
 free_address() {
@@ -96,18 +96,17 @@ free_address() {
 	# dhcpd would give it to others, too.
 	[ "$N_server" != isc ] || [ "$number" -lt "$first" ] || [ "$number" -gt "$REPLY" ] ||
 		die "--address: $address is in the range $N_first to $N_last, which is for others"
-	all_clients
-	for mac in $REPLY; do
-		find_client "$mac"
-		[ "$C_ADDRESS" != "$address" ] || die "--address: $address is that of $mac"
-	done
+	nobodys --address "$address"
 }
 
-free_name() {
+# nobodys OPTION VALUE - no client has that name or address.
+nobodys() {
 	all_clients
 	for mac in $REPLY; do
 		find_client "$mac"
-		[ "$C_NAME" != "$name" ] || die "--name: $name is that of $mac"
+		case "$1 $2" in
+		"--name $C_NAME" | "--address $C_ADDRESS") die "$1: $2 is that of $mac" ;;
+		esac
 	done
 }
 

@@ -316,22 +316,16 @@ delete_overlay() {
 
 # --- reset, grow ----------------------------------------------------------
 
-# serve_again / serve_not - the export of the client's overlay.
-serve_not() {
+# serve 0|1 - the export of the client's overlay.
+serve() {
 	[ -d "$TARGETS/$C_TARGET" ] || return 0
-	if [ "$O_ID" = - ]; then
-		ours disable "$C_TARGET"
-	elif [ -d "$TARGETS/$C_TARGET/views/$O_ID" ]; then
-		locked put "$C_TARGET/views/$O_ID/enable" 0 || exit 1
-	fi
-}
-
-serve_again() {
-	[ -d "$TARGETS/$C_TARGET" ] || return 0
-	if [ "$O_ID" = - ]; then
+	if [ "$O_ID" != - ]; then
+		[ ! -d "$TARGETS/$C_TARGET/views/$O_ID" ] ||
+			locked put "$C_TARGET/views/$O_ID/enable" "$1" || exit 1
+	elif [ "$1" = 1 ]; then
 		ours enable "$C_TARGET"
-	elif [ -d "$TARGETS/$C_TARGET/views/$O_ID" ]; then
-		locked put "$C_TARGET/views/$O_ID/enable" 1 || exit 1
+	else
+		ours disable "$C_TARGET"
 	fi
 }
 
@@ -353,8 +347,8 @@ unused() {
 cmd_reset() {
 	known_overlay "$WORD_1"
 	unused
-	later serve_again
-	serve_not
+	later "serve 1"
+	serve 0
 	names_of "$C_TARGET" "$O_ID"
 	later "start_overlay $C_TARGET $O_ID"
 	stop_overlay "$C_TARGET" "$O_ID" || die "$WHY"
@@ -364,7 +358,7 @@ cmd_reset() {
 	renew_stamp
 	later "stop_overlay $C_TARGET $O_ID"
 	start_overlay "$C_TARGET" "$O_ID" || die "$WHY"
-	serve_again
+	serve 1
 	rm -f "$COW.old"
 }
 
@@ -391,11 +385,11 @@ cmd_grow() {
 	remember "overlay $C_TARGET $O_ID $sectors $O_STAMP $O_MASTER"
 	write_state
 	if [ "$use" = full ]; then
-		later serve_again
-		serve_not
+		later "serve 1"
+		serve 0
 		stop_overlay "$C_TARGET" "$O_ID" || die "$WHY"
 		start_overlay "$C_TARGET" "$O_ID" || die "$WHY"
-		serve_again
+		serve 1
 	else
 		for LOOP in $(losetup -n -O NAME -j "$COW"); do
 			losetup -c "$LOOP" || die "$LOOP: cannot tell it its size"

@@ -53,22 +53,16 @@ content() {
 	REPLY=${REPLY%.}
 }
 
-# install_text FILE TEXT - atomically. A name with a dot in front is none that
-# daemons read.
+# install_text FILE TEXT
 install_text() {
-	directory=${1%/*}
-	[ -d "$directory" ] || message=$(mkdir -p "$directory" 2>&1) ||
-		die "cannot make $directory: ${message##*: }"
-	TEMPORARY=$(mktemp "$directory/.${1##*/}.XXXXXX" 2>&1) || {
-		message=${TEMPORARY##*: } TEMPORARY=
-		die "$1: cannot write it: $message"
-	}
-	message=$({ printf '%s' "$2" | cat >"$TEMPORARY" && sync "$TEMPORARY"; } 2>&1) ||
-		die "$1: cannot write it: ${message##*: }"
-	chmod 644 "$TEMPORARY"
-	mv -T "$TEMPORARY" "$1" || die "$1: cannot replace it"
-	TEMPORARY=
-	sync "$directory" 2>/dev/null || :
+	[ -d "${1%/*}" ] || message=$(mkdir -p "${1%/*}" 2>&1) ||
+		die "cannot make ${1%/*}: ${message##*: }"
+	INSTALL=$2
+	write_file "$1" print_install 0
+}
+
+print_install() {
+	printf '%s' "$INSTALL"
 }
 
 # change_file FILE TEXT - if it is not so already.
