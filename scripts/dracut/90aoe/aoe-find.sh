@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Find the AoE disks that root is on. udev has settled.
+# (Where systemd runs dracut, what is printed would only be in the journal.)
 
 # shellcheck source=/dev/null
 . /lib/dracut-lib.sh
 # shellcheck source=scripts/client/aoeroot.sh
 . /lib/aoeroot.sh
 
+exec >/dev/console 2>&1
 aoe_wanted || exit 0
 until aoe_find; do
 	aoe_report
