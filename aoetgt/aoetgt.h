@@ -47,6 +47,7 @@
 #define AOETGT_BUFFERS_DEFAULT	128
 #define AOETGT_BUFFERS_MIN	2	/* with less, Linux never opens its window */
 #define AOETGT_BUFFERS_MAX	4096
+#define AOETGT_SHARES		16	/* of the buffers; clients have them by hash */
 /* One more, for sectors that begin and end within a block. */
 #define AOETGT_PAGES		(DIV_ROUND_UP(AOE_SECTORS_MAX * AOE_SECTOR, PAGE_SIZE) + 1)
 
@@ -227,6 +228,7 @@ struct aoetgt_target {
 	/* Data path: from the receiver to the thread. */
 	struct llist_head rx ____cacheline_aligned_in_smp;	/* to be started, newest first */
 	atomic_t in_flight;
+	atomic_t share[AOETGT_SHARES];	/* of in_flight: see aoetgt_target_admit() */
 	struct list_head ready;		/* this and run: see worker.c */
 	enum aoetgt_run run;
 	bool forgotten;			/* somebody waits until it is idle */
@@ -315,6 +317,7 @@ struct aoetgt_request {
 	unsigned int len;		/* of the frame, as aoe_check() counts */
 	enum aoe_verdict verdict;
 	bool wild;			/* it was asked of more than one target */
+	u8 share;			/* of the target's buffers, that it counts for */
 	u8 client[ETH_ALEN];
 
 	/* Set where they are needed. */
@@ -371,6 +374,9 @@ int aoetgt_target_disable(struct aoetgt_target *t);
 void aoetgt_target_withdraw(struct aoetgt_target *t);
 void aoetgt_target_release(struct aoetgt_target *t);
 bool aoetgt_target_allows(struct aoetgt_target *t, const u8 *mac);
+u8 aoetgt_share(const u8 *mac);
+bool aoetgt_target_admit(struct aoetgt_target *t, u8 share);
+void aoetgt_target_dismiss(struct aoetgt_target *t, u8 share);
 bool aoetgt_target_may_ata(struct aoetgt_target *t, const u8 *mac);
 const struct aoe_maclist *aoetgt_target_macs(struct aoetgt_target *t,
 					     struct aoetgt_macs __rcu *macs);

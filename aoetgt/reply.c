@@ -102,6 +102,7 @@ static void aoetgt_request_end(struct aoetgt_request *req, enum aoetgt_stat why)
 	struct aoetgt_target *t = req->target;
 	struct aoetgt_iface *iface = req->iface;
 	struct aoetgt_disk *disk = req->disk;
+	u8 share = req->share;
 
 	trace_aoetgt_request_end(req, why == AOETGT_STAT_replied ? 0 : why);
 	aoetgt_count(t, why);
@@ -109,7 +110,7 @@ static void aoetgt_request_end(struct aoetgt_request *req, enum aoetgt_stat why)
 		aoetgt_target_kick(t);
 	aoetgt_request_free(req);
 	aoetgt_iface_put(iface);
-	atomic_dec(&t->in_flight);
+	aoetgt_target_dismiss(t, share);
 	if (disk != &t->disk)
 		percpu_ref_put(&disk->refs);
 	percpu_ref_put(&t->disk.refs);

@@ -56,6 +56,7 @@ static void aoetgt_rcv_target(struct aoetgt_target *t, struct aoetgt_iface *ifac
 {
 	enum aoe_verdict verdict = aoe_check(&frame->hdr, skb->len);
 	enum aoetgt_stat drop = aoetgt_verdict_drop(verdict);
+	u8 share = aoetgt_share(eth_hdr(skb)->h_source);
 	struct aoetgt_request *req;
 
 	aoetgt_count(t, AOETGT_STAT_accepted);
@@ -63,13 +64,11 @@ static void aoetgt_rcv_target(struct aoetgt_target *t, struct aoetgt_iface *ifac
 		return aoetgt_rcv_refuse(t, AOETGT_STAT_drop_masked);
 	if (drop)
 		return aoetgt_rcv_refuse(t, drop);
-	if (atomic_inc_return(&t->in_flight) > READ_ONCE(t->buffer_count)) {
-		atomic_dec(&t->in_flight);
+	if (!aoetgt_target_admit(t, share))
 		return aoetgt_rcv_refuse(t, AOETGT_STAT_drop_busy);
-	}
 	req = aoetgt_request_alloc();
 	if (!req) {
-		atomic_dec(&t->in_flight);
+		aoetgt_target_dismiss(t, share);
 		return aoetgt_rcv_refuse(t, AOETGT_STAT_drop_memory);
 	}
 	kref_get(&iface->ref);
@@ -82,6 +81,7 @@ static void aoetgt_rcv_target(struct aoetgt_target *t, struct aoetgt_iface *ifac
 		req->skb = skb_get(skb);
 	req->verdict = verdict;
 	req->wild = aoe_is_wild(&frame->hdr);
+	req->share = share;
 	ether_addr_copy(req->client, eth_hdr(skb)->h_source);
 	trace_aoetgt_request_start(req);
 	/* From here on the worker may end the request. */

@@ -4,6 +4,10 @@
  * reads and writes to one or more targets, lost replies are forgotten, a lost
  * interface is reopened when it comes back. Runs for a time, for a number of
  * replies, or until SIGTERM; prints one line of name=value.
+ *
+ * With -f it floods instead, with one kind of frame, as fast as they can be sent,
+ * and hears no answer: "short" ends within the ATA header, "wild" is a query to all
+ * targets, "error" a command that does not exist.
  */
 #include <getopt.h>
 #include <signal.h>
@@ -12,6 +16,7 @@
 
 #define MAX_TARGETS	64
 #define MAX_WINDOW	2048
+#define LATENCY_ROWS	65536	/* of 10 us */
 
 struct target {
 	uint16_t shelf;
@@ -32,12 +37,13 @@ static struct slot slots[MAX_WINDOW];
 static int ntargets, window = 32, sectors = 2, write_percent = 50, extra_percent;
 static int reopen_ms = 5;
 static uint64_t lba_limit = 2048, timeout_us = 200000, run_us, reply_limit;
-static const char *ifname;
+static const char *ifname, *flood_kind;
 static uint8_t own[6];
 static volatile sig_atomic_t stop;
 
 static uint64_t sent, replied, lost, late, aoe_errors, ata_errors, reopened;
 static uint64_t total_us, max_us;
+static uint32_t latency[LATENCY_ROWS];
 
 static union {
 	struct aoe_frame f;
@@ -53,7 +59,8 @@ static void on_signal(int sig)
 static void usage(void)
 {
 	fputs("usage: aoe-load -i IF -t eS.L [-t ...] [-n WINDOW] [-s SECTORS] [-w WRITE%]\n"
-	      "  [-x OTHER%] [-l LBA_LIMIT] [-o TIMEOUT_MS] [-T SECONDS] [-c REPLIES]\n", stderr);
+	      "  [-x OTHER%] [-l LBA_LIMIT] [-o TIMEOUT_MS] [-T SECONDS] [-c REPLIES]\n"
+	      "  [-f short|wild|error]\n", stderr);
 	exit(1);
 }
 
@@ -71,7 +78,7 @@ static void parse(int argc, char **argv)
 {
 	int opt;
 
-	while ((opt = getopt(argc, argv, "i:t:n:s:w:x:l:o:T:c:")) != -1) {
+	while ((opt = getopt(argc, argv, "i:t:n:s:w:x:l:o:T:c:f:")) != -1) {
 		switch (opt) {
 		case 'i': ifname = optarg; break;
 		case 't': add_target(optarg); break;
@@ -82,6 +89,7 @@ static void parse(int argc, char **argv)
 		case 'l': lba_limit = strtoull(optarg, NULL, 0); break;
 		case 'o': timeout_us = strtoull(optarg, NULL, 0) * 1000; break;
 		case 'T': run_us = strtoull(optarg, NULL, 0) * 1000000; break;
+		case 'f': flood_kind = optarg; break;
 		case 'c': reply_limit = strtoull(optarg, NULL, 0); break;
 		default: usage();
 		}
@@ -164,6 +172,7 @@ static void take_reply(ssize_t n)
 	s->busy = false;
 	replied++;
 	total_us += us;
+	latency[us / 10 < LATENCY_ROWS ? us / 10 : LATENCY_ROWS - 1]++;
 	if (us > max_us)
 		max_us = us;
 	memcpy(targets[s->target].mac, in.f.src, 6);
@@ -251,6 +260,48 @@ static void drain(int fd)
 		lost += slots[i].busy;
 }
 
+/* The time within which 99 of 100 replies came. */
+static uint64_t p99_us(void)
+{
+	uint64_t n = 0;
+	unsigned int i;
+
+	for (i = 0; i < LATENCY_ROWS - 1; i++) {
+		n += latency[i];
+		if (n * 100 >= replied * 99)
+			break;
+	}
+	return (i + 1) * 10ULL;
+}
+
+static size_t build_flood(void)
+{
+	const struct target *t = &targets[0];
+
+	aoe_header(&out.f, aoe_broadcast, own, t->shelf, t->slot, AOE_ATA, 1);
+	if (!strcmp(flood_kind, "short"))
+		return AOE_HDR + 4;
+	if (!strcmp(flood_kind, "error")) {
+		out.f.command = 0x42;
+		return AOE_ATA_HDR;
+	}
+	if (strcmp(flood_kind, "wild"))
+		usage();
+	aoe_header(&out.f, aoe_broadcast, own, 0xffff, 0xff, AOE_CONFIG, 1);
+	memset(&out.f.cfg, 0, sizeof(out.f.cfg));
+	return AOE_CFG_HDR;
+}
+
+static void flood(int fd, uint64_t start)
+{
+	size_t len = build_flood();
+
+	while (!finished(start)) {
+		if (send(fd, out.bytes, len, 0) >= 0)
+			sent++;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct sigaction sa = { .sa_handler = on_signal };
@@ -262,18 +313,21 @@ int main(int argc, char **argv)
 	sigaction(SIGTERM, &sa, NULL);
 	sigaction(SIGINT, &sa, NULL);
 	fd = reopen(-1);
-	while (!finished(start) && fd >= 0) {
+	if (flood_kind)
+		flood(fd, start);
+	while (!flood_kind && !finished(start) && fd >= 0) {
 		if (!fill_window(fd) || (aoe_wait(fd, 20000), !receive_all(fd)))
 			fd = reopen(fd);
 	}
-	if (fd >= 0)
+	if (fd >= 0 && !flood_kind)
 		drain(fd);
-	printf("sent=%llu replied=%llu lost=%llu late=%llu aoe_errors=%llu ata_errors=%llu reopened=%llu avg_us=%llu max_us=%llu seconds=%llu\n",
+	printf("sent=%llu replied=%llu lost=%llu late=%llu aoe_errors=%llu ata_errors=%llu reopened=%llu avg_us=%llu p99_us=%llu max_us=%llu seconds=%llu\n",
 	       (unsigned long long)sent, (unsigned long long)replied,
 	       (unsigned long long)lost, (unsigned long long)late,
 	       (unsigned long long)aoe_errors, (unsigned long long)ata_errors,
 	       (unsigned long long)reopened,
 	       (unsigned long long)(replied ? total_us / replied : 0),
+	       (unsigned long long)p99_us(),
 	       (unsigned long long)max_us,
 	       (unsigned long long)((now_us() - start) / 1000000));
 	return 0;
