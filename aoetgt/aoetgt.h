@@ -234,7 +234,7 @@ struct aoetgt_target {
 	bool forgotten;			/* somebody waits until it is idle */
 	struct work_struct work;	/* when it is not left to the threads */
 
-	/* The one thread that runs it. */
+	/* The one thread that runs it; the receiver looks at the errors. */
 	struct llist_node *todo ____cacheline_aligned_in_smp;	/* from rx, oldest first */
 	unsigned long error_window;	/* second (of jiffies) of error_count */
 	unsigned int error_count;
@@ -406,6 +406,7 @@ void aoetgt_disks_exit(void);
 
 /* reply.c */
 void aoetgt_request_reply(struct aoetgt_request *req, const void *arg, size_t len);
+bool aoetgt_errors_over(struct aoetgt_target *t);
 void aoetgt_request_error(struct aoetgt_request *req, enum aoe_error error, const void *arg,
 			  size_t len);
 void aoetgt_request_drop(struct aoetgt_request *req, enum aoetgt_stat why);

@@ -225,10 +225,25 @@ static bool aoetgt_error_ok(struct aoetgt_target *t)
 	unsigned long second = jiffies / HZ;
 
 	if (t->error_window != second) {
-		t->error_window = second;
-		t->error_count = 0;
+		WRITE_ONCE(t->error_window, second);
+		WRITE_ONCE(t->error_count, 0);
 	}
-	return t->error_count++ < AOETGT_ERRORS_PER_SECOND;
+	WRITE_ONCE(t->error_count, t->error_count + 1);
+	return t->error_count <= AOETGT_ERRORS_PER_SECOND;
+}
+
+/**
+ * aoetgt_errors_over() - have there been so many errors that no more are answered?
+ * @t: the target
+ *
+ * The thread decides; this spares it a flood of them.
+ *
+ * Context: any.
+ */
+bool aoetgt_errors_over(struct aoetgt_target *t)
+{
+	return READ_ONCE(t->error_count) >= AOETGT_ERRORS_PER_SECOND &&
+	       READ_ONCE(t->error_window) == jiffies / HZ;
 }
 
 /**

@@ -64,6 +64,8 @@ static void aoetgt_rcv_target(struct aoetgt_target *t, struct aoetgt_iface *ifac
 		return aoetgt_rcv_refuse(t, AOETGT_STAT_drop_masked);
 	if (drop)
 		return aoetgt_rcv_refuse(t, drop);
+	if (verdict != AOE_ACCEPT && aoetgt_errors_over(t))
+		return aoetgt_rcv_refuse(t, AOETGT_STAT_drop_rate);
 	if (!aoetgt_target_admit(t, share))
 		return aoetgt_rcv_refuse(t, AOETGT_STAT_drop_busy);
 	req = aoetgt_request_alloc();
@@ -185,12 +187,14 @@ static void aoetgt_pace(unsigned int done)
 		usleep_range(500, 1000);
 }
 
-static void aoetgt_wild_hand_out(struct aoetgt_iface *iface, struct sk_buff *skb)
+/* done: answers so far, to all frames. */
+static void aoetgt_wild_hand_out(struct aoetgt_iface *iface, struct sk_buff *skb,
+				 unsigned int *done)
 {
+	unsigned int before = *done;
 	unsigned long address = 0;
 	struct aoetgt_target *t;
 	struct aoe_frame frame;
-	unsigned int done = 0;
 
 	/* Once more, since the frame waited without it. */
 	if (!aoetgt_frame_read(skb, &frame))
@@ -201,11 +205,11 @@ static void aoetgt_wild_hand_out(struct aoetgt_iface *iface, struct sk_buff *skb
 			local_bh_disable();
 			aoetgt_rcv_target(t, iface, skb, &frame);
 			local_bh_enable();
-			aoetgt_pace(++done);
+			aoetgt_pace(++*done);
 		}
 		percpu_ref_put(&t->disk.refs);
 	}
-	if (!done)
+	if (*done == before)
 		aoetgt_iface_count(iface, AOETGT_IFACE_drop_no_target);
 }
 
@@ -219,7 +223,7 @@ static void aoetgt_iface_work(struct work_struct *work)
 	struct sk_buff *skb;
 
 	while ((skb = skb_dequeue(&iface->wild))) {
-		aoetgt_wild_hand_out(iface, skb);
+		aoetgt_wild_hand_out(iface, skb, &done);
 		consume_skb(skb);
 	}
 	while ((t = aoetgt_iface_next(iface, &address, true))) {
@@ -263,15 +267,19 @@ static void aoetgt_start_ready(struct aoetgt_target *t)
 	}
 }
 
-/* New requests, in order of arrival.  Return: how many. */
+/*
+ * New requests, in order of arrival.  Return: how many for the disk.  Discovery and
+ * what is refused say nothing of whether clients send batches.
+ */
 static unsigned int aoetgt_start_new(struct aoetgt_target *t)
 {
 	struct aoetgt_request *req;
-	unsigned int n;
+	unsigned int i, n = 0;
 
-	for (n = 0; t->todo && n < AOETGT_BATCH; n++) {
+	for (i = 0; t->todo && i < AOETGT_BATCH; i++) {
 		req = llist_entry(t->todo, struct aoetgt_request, node);
 		t->todo = req->node.next;
+		n += req->frame.hdr.command == AOE_CMD_ATA;
 		if (req->start)
 			req->start(req);
 		else
@@ -282,8 +290,8 @@ static unsigned int aoetgt_start_new(struct aoetgt_target *t)
 
 /*
  * What a thread does for a target: process context, one at a time for each
- * target, so that arrival order is kept.  Return: how many new requests there
- * were; more are left in todo or rx.
+ * target, so that arrival order is kept.  Return: how many new requests for the
+ * disk there were; more are left in todo or rx.
  */
 static unsigned int aoetgt_run(struct aoetgt_target *t)
 {
