@@ -26,11 +26,17 @@ kind_find() {
 	K_CHROOT="" K_MAKE=()
 	case $1 in
 	uml | uml-debug)
-		dir=$("$TOP/tests/kernel/build-uml" "$1")
+		dir=$("$TOP/tests/kernel/build-own" "$1")
 		K_VMM=uml K_IMAGE=$dir/linux K_BUILD=$dir
 		K_MODULES=$(echo "$dir"/install/lib/modules/*)
 		K_RELEASE=${K_MODULES##*/}
 		K_MAKE=(ARCH=um)
+		;;
+	kcsan)
+		dir=$("$TOP/tests/kernel/build-own" "$1")
+		K_VMM=qemu K_IMAGE=$dir/arch/x86/boot/bzImage K_BUILD=$dir
+		K_MODULES=$(echo "$dir"/install/lib/modules/*)
+		K_RELEASE=${K_MODULES##*/}
 		;;
 	arm64 | s390 | i386)
 		dir=$("$TOP/tests/kernel/build-cross" "$1")
