@@ -242,8 +242,10 @@ static bool aoetgt_error_ok(struct aoetgt_target *t)
  */
 bool aoetgt_errors_over(struct aoetgt_target *t)
 {
+	unsigned long second = jiffies / HZ;
+
 	return READ_ONCE(t->error_count) >= AOETGT_ERRORS_PER_SECOND &&
-	       READ_ONCE(t->error_window) == jiffies / HZ;
+	       READ_ONCE(t->error_window) == second;
 }
 
 /**
