@@ -228,7 +228,7 @@ struct aoetgt_target {
 	/* Data path: from the receiver to the thread. */
 	struct llist_head rx ____cacheline_aligned_in_smp;	/* to be started, newest first */
 	atomic_t in_flight;
-	atomic_t share[AOETGT_SHARES];	/* of in_flight: see aoetgt_target_admit() */
+	atomic_t share[AOETGT_SHARES];	/* of in_flight: see aoetgt_admit() */
 	struct list_head ready;		/* this and run: see worker.c */
 	enum aoetgt_run run;
 	bool forgotten;			/* somebody waits until it is idle */
@@ -374,9 +374,12 @@ int aoetgt_target_disable(struct aoetgt_target *t);
 void aoetgt_target_withdraw(struct aoetgt_target *t);
 void aoetgt_target_release(struct aoetgt_target *t);
 bool aoetgt_target_allows(struct aoetgt_target *t, const u8 *mac);
-u8 aoetgt_share(const u8 *mac);
-bool aoetgt_target_admit(struct aoetgt_target *t, u8 share);
-void aoetgt_target_dismiss(struct aoetgt_target *t, u8 share);
+static inline void aoetgt_target_dismiss(struct aoetgt_target *t, u8 share)
+{
+	atomic_dec(&t->in_flight);
+	atomic_dec(&t->share[share]);
+}
+
 bool aoetgt_target_may_ata(struct aoetgt_target *t, const u8 *mac);
 const struct aoe_maclist *aoetgt_target_macs(struct aoetgt_target *t,
 					     struct aoetgt_macs __rcu *macs);

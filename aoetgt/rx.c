@@ -46,6 +46,31 @@ static bool aoetgt_has_payload(const struct aoe_frame *frame)
 	return frame->hdr.command != AOE_CMD_ATA || (frame->ata.aflags & AOE_ATA_WRITE);
 }
 
+/* Which share of a target's buffers a client counts for.  No table is kept of them. */
+static u8 aoetgt_share(const u8 *mac)
+{
+	u8 tail = mac[3] ^ mac[4] ^ mac[5];
+
+	return (tail ^ tail >> 4) % AOETGT_SHARES;
+}
+
+/*
+ * May there be one more request under way?  There may be buffer_count, which is what
+ * initiators are told.  One that has few of its own is not refused because others
+ * have taken all: each share counts on its part, beyond that number if need be.
+ * If so, it counts until aoetgt_target_dismiss().
+ */
+static bool aoetgt_admit(struct aoetgt_target *t, u8 share)
+{
+	int buffers = READ_ONCE(t->buffer_count);
+	int mine = atomic_inc_return(&t->share[share]);
+
+	if (atomic_inc_return(&t->in_flight) <= buffers || mine <= max(buffers / AOETGT_SHARES, 1))
+		return true;
+	aoetgt_target_dismiss(t, share);
+	return false;
+}
+
 /*
  * A frame has found its target, whose refs are held and pass to the request.
  * The frame stays the caller's.  Softirq, in the RCU section in which the
@@ -66,7 +91,7 @@ static void aoetgt_rcv_target(struct aoetgt_target *t, struct aoetgt_iface *ifac
 		return aoetgt_rcv_refuse(t, drop);
 	if (verdict != AOE_ACCEPT && aoetgt_errors_over(t))
 		return aoetgt_rcv_refuse(t, AOETGT_STAT_drop_rate);
-	if (!aoetgt_target_admit(t, share))
+	if (!aoetgt_admit(t, share))
 		return aoetgt_rcv_refuse(t, AOETGT_STAT_drop_busy);
 	req = aoetgt_request_alloc();
 	if (!req) {

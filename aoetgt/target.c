@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Targets: creation, going online, draining, and what clients may change. */
 #include <linux/dmi.h>
-#include <linux/etherdevice.h>
-#include <linux/hash.h>
 #include <linux/siphash.h>
 #include <linux/slab.h>
 #include <linux/utsname.h>
@@ -176,53 +174,6 @@ static bool aoetgt_macs_admit(struct aoetgt_macs __rcu **slot, const u8 *mac)
 bool aoetgt_target_allows(struct aoetgt_target *t, const u8 *mac)
 {
 	return aoetgt_macs_admit(&t->mask, mac);
-}
-
-/**
- * aoetgt_share() - which share of a target's buffers a client counts for
- * @mac: the client
- *
- * Context: any.
- */
-u8 aoetgt_share(const u8 *mac)
-{
-	return hash_64(ether_addr_to_u64(mac), ilog2(AOETGT_SHARES));
-}
-
-/**
- * aoetgt_target_admit() - may there be one more request under way?
- * @t: the target
- * @share: aoetgt_share() of the client
- *
- * There may be buffer_count, which is what initiators are told.  One that has few
- * of its own is not refused because others have taken all: each share counts on
- * its part, beyond that number if need be.
- *
- * Context: any.  Section 2.2.
- * Return: if so, it counts until aoetgt_target_dismiss().
- */
-bool aoetgt_target_admit(struct aoetgt_target *t, u8 share)
-{
-	int buffers = READ_ONCE(t->buffer_count);
-	int mine = atomic_inc_return(&t->share[share]);
-
-	if (atomic_inc_return(&t->in_flight) <= buffers || mine <= max(buffers / AOETGT_SHARES, 1))
-		return true;
-	aoetgt_target_dismiss(t, share);
-	return false;
-}
-
-/**
- * aoetgt_target_dismiss() - a request that was admitted is over
- * @t: the target
- * @share: as it was admitted
- *
- * Context: any.
- */
-void aoetgt_target_dismiss(struct aoetgt_target *t, u8 share)
-{
-	atomic_dec(&t->in_flight);
-	atomic_dec(&t->share[share]);
 }
 
 /**
