@@ -302,6 +302,16 @@ static void flood(int fd, uint64_t start)
 	}
 }
 
+static void load(int fd, uint64_t start)
+{
+	while (!finished(start) && fd >= 0) {
+		if (!fill_window(fd) || (aoe_wait(fd, 20000), !receive_all(fd)))
+			fd = reopen(fd);
+	}
+	if (fd >= 0)
+		drain(fd);
+}
+
 int main(int argc, char **argv)
 {
 	struct sigaction sa = { .sa_handler = on_signal };
@@ -315,12 +325,8 @@ int main(int argc, char **argv)
 	fd = reopen(-1);
 	if (flood_kind)
 		flood(fd, start);
-	while (!flood_kind && !finished(start) && fd >= 0) {
-		if (!fill_window(fd) || (aoe_wait(fd, 20000), !receive_all(fd)))
-			fd = reopen(fd);
-	}
-	if (fd >= 0 && !flood_kind)
-		drain(fd);
+	else
+		load(fd, start);
 	printf("sent=%llu replied=%llu lost=%llu late=%llu aoe_errors=%llu ata_errors=%llu reopened=%llu avg_us=%llu p99_us=%llu max_us=%llu seconds=%llu\n",
 	       (unsigned long long)sent, (unsigned long long)replied,
 	       (unsigned long long)lost, (unsigned long long)late,
