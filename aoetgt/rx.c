@@ -55,9 +55,21 @@ static u8 aoetgt_share(const u8 *mac)
 }
 
 /*
+ * When all buffers are taken: what each share may have that has some, so that clients
+ * come to have equal parts, whoever was first and however often each one sends.
+ */
+static int aoetgt_fair_part(const struct aoetgt_target *t, int buffers)
+{
+	int i, shares = 0;
+
+	for (i = 0; i < AOETGT_SHARES; i++)
+		shares += !!atomic_read(&t->share[i]);
+	return max(buffers / max(shares, 1), 1);
+}
+
+/*
  * May there be one more request under way?  There may be buffer_count, which is what
- * initiators are told.  One that has few of its own is not refused because others
- * have taken all: each share counts on its part, beyond that number if need be.
+ * initiators are told; beyond it, those of clients that have less than their part.
  * If so, it counts until aoetgt_target_dismiss().
  */
 static bool aoetgt_admit(struct aoetgt_target *t, u8 share)
@@ -65,7 +77,7 @@ static bool aoetgt_admit(struct aoetgt_target *t, u8 share)
 	int buffers = READ_ONCE(t->buffer_count);
 	int mine = atomic_inc_return(&t->share[share]);
 
-	if (atomic_inc_return(&t->in_flight) <= buffers || mine <= max(buffers / AOETGT_SHARES, 1))
+	if (atomic_inc_return(&t->in_flight) <= buffers || mine <= aoetgt_fair_part(t, buffers))
 		return true;
 	aoetgt_target_dismiss(t, share);
 	return false;
