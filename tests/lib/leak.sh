@@ -73,7 +73,15 @@ leak_pages() {
 		END { print kib }'
 }
 
+# leak_no_huge_zeroes - whoever first reads 2 MiB that were never written makes the
+# kernel keep a huge page of zeroes, in no line of meminfo, for good.
+leak_no_huge_zeroes() {
+	local knob=/sys/kernel/mm/transparent_hugepage/use_zero_page
+	[ ! -e "$knob" ] || echo 0 >"$knob"
+}
+
 leak_mark() {
+	leak_no_huge_zeroes
 	LEAK_BUFFERS=$(leak_buffers)
 	LEAK_PAGES=$(leak_pages)
 	LEAK_NETDEVS=$(leak_netdevs)

@@ -24,6 +24,7 @@ VERIFIED_WIRES=3
 # The kernel's initiator hands I/O errors on, so the disks of its exports have none.
 FIRST_WITH_ERRORS=3
 HIT=
+LAST_CPU=/sys/devices/system/cpu/cpu$(($(nproc --all) - 1))
 
 # draw N - one of 0 ... N-1, into DRAWN. Not in a subshell: RANDOM would forget.
 draw() {
@@ -46,6 +47,8 @@ netem_on() {
 netem_on_replies() {
 	local wire=$1
 	shift
+	# It may be in another namespace.
+	in_ns ip link show "tgt$wire" >/dev/null 2>&1 || return 0
 	in_ns tc qdisc replace dev "tgt$wire" root netem "$@"
 }
 
@@ -122,6 +125,31 @@ on_address() {
 	in_ns ip link set "tgt$HIT" address "02:00:00:00:$HIT:$((DRAWN % 90 + 10))"
 }
 off_address() { in_ns ip link set "tgt$HIT" address "$OLD_MAC"; }
+
+# Into this namespace, and back.
+on_namespace() {
+	a_wire "$WIRES"
+	in_ns ip link set "tgt$HIT" netns 1
+}
+off_namespace() {
+	ip link set "tgt$HIT" netns "$NS"
+	in_ns ip link set "tgt$HIT" up
+}
+
+# A VLAN is made on a wire, exported to, and removed with and without a warning.
+on_vlan() {
+	a_wire "$WIRES"
+	in_ns ip link add link "tgt$HIT" name "tgt$HIT.7" type vlan id 7
+	target_bind "e7.$((2 * HIT + 1))" "tgt$HIT.7"
+	in_ns ip link set "tgt$HIT.7" up
+}
+off_vlan() {
+	local binding=$TARGETS/e7.$((2 * HIT + 1))/interfaces/tgt$HIT.7
+	draw 2
+	[ "$DRAWN" = 0 ] || in_ns ip link del "tgt$HIT.7"
+	rmdir "$binding"
+	[ "$DRAWN" = 1 ] || in_ns ip link del "tgt$HIT.7"
+}
 
 # --- disks ----------------------------------------------------------------
 
@@ -232,6 +260,10 @@ off_fail_make_request() {
 	echo 0 >"/sys/block/ram$((HIT - 1))/make-it-fail"
 }
 
+# The last CPU goes, and what it had in hand must not.
+on_cpu() { echo 0 >"$LAST_CPU/online"; }
+off_cpu() { echo 1 >"$LAST_CPU/online"; }
+
 # Much is read in a cgroup that may keep little of it.
 on_pressure() {
 	local group=/sys/fs/cgroup/torture
@@ -252,10 +284,12 @@ off_pressure() {
 # fault_kinds - those that this kernel has.
 fault_kinds() {
 	local kind
-	echo loss duplication delay reordering corruption interface carrier mtu address
+	echo loss duplication delay reordering corruption
+	echo interface carrier mtu address namespace vlan
 	echo disk_error disk_flakey disk_slow disk_hang export mask reservation
 	for kind in failslab fail_page_alloc fail_make_request; do
 		[ ! -e "$DEBUGFS/$kind" ] || echo "$kind"
 	done
+	[ ! -e "$LAST_CPU/online" ] || echo cpu
 	! echo +memory 2>/dev/null >/sys/fs/cgroup/cgroup.subtree_control || echo pressure
 }
