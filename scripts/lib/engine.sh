@@ -58,6 +58,8 @@ attach() {
 		WHY="$1: ${LOOP##*: }"
 		return 1
 	}
+	# A warning may come before it.
+	LOOP=/dev/${LOOP##*/dev/}
 	name=${LOOP##*/}
 	IFS= read -r now <"/sys/block/$name/loop/backing_file"
 	printf '%s\n%s\n' "$1" "$now" >"$RUN/loops/$name"

@@ -31,6 +31,8 @@ loop_of() {
 		WHY="$file: ${LOOP##*: }"
 		return 1
 	}
+	# A warning may come before it.
+	LOOP=/dev/${LOOP##*/dev/}
 }
 
 # read_only_disk MASTER - in DISK; LOOPS has what is to be detached.
