@@ -54,6 +54,8 @@ finish_clean() {
 cleanup() {
 	local status=$?
 	trap - EXIT
+	# A child that is killed before it has forgotten its parent's traps comes here, too.
+	[ "$BASHPID" = "$$" ] || exit "$status"
 	if [ "$status" -ne 0 ]; then
 		note "ended early with status $status; last words of the kernel:"
 		dmesg | tail -n 15 | sed 's/^/# /'
