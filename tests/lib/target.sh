@@ -79,6 +79,26 @@ teardown() {
 	return "$status"
 }
 
+# --- files as disks -------------------------------------------------------
+
+# What the admin command tells of each file on a file system without direct I/O.
+NO_DIRECT="its file system has no direct I/O: data pass through the page cache"
+
+# direct_io - does /tmp have it? tmpfs has since Linux 6.6. DIRECT is 1 or 0.
+direct_io() {
+	if [ -z "${DIRECT-}" ]; then
+		DIRECT=1
+		dd if=/dev/zero of=/tmp/direct bs=4096 count=1 oflag=direct status=none 2>/dev/null ||
+			DIRECT=0
+	fi
+	[ "$DIRECT" = 1 ]
+}
+
+# without_notes FILE - of files in /tmp nothing need be told where it has none.
+without_notes() {
+	direct_io || sed -i "\|$NO_DIRECT|d" "$1"
+}
+
 # --- processes ------------------------------------------------------------
 
 # background OUTPUT COMMAND... - start it; its process is left in BG.
