@@ -374,17 +374,24 @@ int aoetgt_target_disable(struct aoetgt_target *t);
 void aoetgt_target_withdraw(struct aoetgt_target *t);
 void aoetgt_target_release(struct aoetgt_target *t);
 bool aoetgt_target_allows(struct aoetgt_target *t, const u8 *mac);
-static inline void aoetgt_target_dismiss(struct aoetgt_target *t, u8 share)
-{
-	atomic_dec(&t->in_flight);
-	atomic_dec(&t->share[share]);
-}
-
 bool aoetgt_target_may_ata(struct aoetgt_target *t, const u8 *mac);
 const struct aoe_maclist *aoetgt_target_macs(struct aoetgt_target *t,
 					     struct aoetgt_macs __rcu *macs);
 void aoetgt_target_set_macs(struct aoetgt_target *t, struct aoetgt_macs __rcu **slot,
 			    struct aoetgt_macs *macs);
+
+/**
+ * aoetgt_target_dismiss() - a request that aoetgt_admit() let in is under way no more
+ * @t: its target, still held
+ * @share: the share of the buffers that it counted for
+ *
+ * Context: any.
+ */
+static inline void aoetgt_target_dismiss(struct aoetgt_target *t, u8 share)
+{
+	atomic_dec(&t->in_flight);
+	atomic_dec(&t->share[share]);
+}
 
 /* view.c */
 struct aoetgt_view *aoetgt_view_create(struct aoetgt_target *t, const u8 *mac);

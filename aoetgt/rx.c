@@ -57,6 +57,7 @@ static u8 aoetgt_share(const u8 *mac)
 /*
  * When all buffers are taken: what each share may have that has some, so that clients
  * come to have equal parts, whoever was first and however often each one sends.
+ * Others count meanwhile: one request too many or too few is no mistake.
  */
 static int aoetgt_fair_part(const struct aoetgt_target *t, int buffers)
 {
