@@ -2,9 +2,12 @@
 """Mutated frames on the wire, 20000 of each kind (1000 with TEST_SHORT), while
 the kernel watches itself: every answer is right to the last byte, the counters
 agree, the target still serves, and nothing outside the export has changed.
+Where the module counts what it executes, frames that got somewhere new are
+mutated further.
 
-AOETGT_SEED chooses other frames than the usual ones."""
+AOETGT_SEED chooses other frames than the usual ones, AOETGT_FRAMES how many."""
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -18,7 +21,9 @@ FUZZ = os.path.join(HERE, "../../build/tools/aoe-fuzz")
 OFFSET, LENGTH = 1000, 8192         # the export, inside a larger disk
 SECTORS = 16384
 SEED = os.environ.get("AOETGT_SEED", "1")
-FRAMES = "1000" if os.environ.get("TEST_SHORT") or os.environ.get("AOETGT_SHORT") else "20000"
+FRAMES = os.environ.get("AOETGT_FRAMES") or \
+    ("1000" if os.environ.get("TEST_SHORT") or os.environ.get("AOETGT_SHORT") else "20000")
+GCOV = pathlib.Path("/sys/kernel/debug/gcov")
 
 
 def outside_untouched(disk):
@@ -32,6 +37,8 @@ def fuzz(client, target, families, *options):
     command = [FUZZ, "-i", "c0", "-t", "e7.1", "-d", aoe.mac_text(client.peer),
                "-a", target.dir, "-c", str(LENGTH), "-o", str(OFFSET), "-m", "17",
                "-n", FRAMES, "-s", SEED]
+    for counts in GCOV.rglob("aoetgt/rx.gcda"):
+        command += ["-g", counts.parent]
     with subprocess.Popen(command + list(options) + families, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, universal_newlines=True) as fuzzer:
         for line in fuzzer.stdout:

@@ -9,7 +9,8 @@
  * addresses begin with 02:f2.  So any other byte in an answer, or on the disk
  * in the end, comes from memory or from the wrong place.
  *
- * One seed, one run: the same frames in the same order.
+ * One seed, one run: the same frames in the same order.  With -g, what the
+ * module's counters of executed code say comes in as well.
  */
 #include <ctype.h>
 #include <fcntl.h>
@@ -653,6 +654,107 @@ static void mutate(struct build *b, enum family family)
 		b->f.ata.cmdstat = OP_TRIM;
 }
 
+/* ------------------------------------------------------------ coverage */
+
+/*
+ * What is executed for the first time is seen in the module's gcov counters, in
+ * debugfs: KCOV would say nothing of softirq and kernel threads unless the module
+ * told it whose work they do.  The frames that were sent meanwhile are kept, and
+ * half of what is sent is a kept frame, mutated further.
+ */
+#define COUNT_WORDS	8192
+#define MAX_GAP		8		/* batches between two looks */
+#define RECENT		(MAX_GAP * BATCH)
+#define KEPT		1024
+#define KEPT_EACH	32		/* of the frames between two looks */
+
+/* The files of the code that frames go through. */
+static const char *const counted[] = {
+	"rx", "request", "reply", "order", "cmd_ata", "cmd_cfg", "target", "view", "bdev",
+};
+
+#define COUNTED (sizeof(counted) / sizeof(*counted))
+
+static const char *counts_dir;
+static bool seen[COUNTED][COUNT_WORDS];
+static unsigned int nr_recent, nr_kept, nr_batches, gap = 1;
+static unsigned long nr_reached;
+static struct build *recent, *kept;
+
+/* How many words of a file are not zero for the first time? */
+static unsigned int look_at(size_t which)
+{
+	static uint32_t words[COUNT_WORDS];
+	unsigned int i, fresh = 0;
+	size_t len = 0;
+	char path[512];
+	ssize_t n;
+	int file;
+
+	snprintf(path, sizeof(path), "%s/%s.gcda", counts_dir, counted[which]);
+	file = open(path, O_RDONLY);
+	if (file < 0)
+		fail(path);
+	while ((n = read(file, (char *)words + len, sizeof(words) - len)) > 0)
+		len += (size_t)n;
+	if (n < 0)
+		fail(path);
+	close(file);
+	for (i = 0; i < len / 4; i++) {
+		fresh += words[i] && !seen[which][i];
+		seen[which][i] |= !!words[i];
+	}
+	return fresh;
+}
+
+static unsigned int look(void)
+{
+	unsigned int fresh = 0;
+	size_t i;
+
+	for (i = 0; i < COUNTED; i++)
+		fresh += look_at(i);
+	return fresh;
+}
+
+static void coverage_start(void)
+{
+	recent = calloc(RECENT, sizeof(*recent));
+	kept = calloc(KEPT, sizeof(*kept));
+	if (!recent || !kept)
+		fail("calloc");
+	look();
+}
+
+/* After a batch: the more often nothing new was seen, the less often it is looked for. */
+static void coverage_batch(void)
+{
+	unsigned int i, fresh;
+
+	if (!counts_dir || ++nr_batches < gap)
+		return;
+	nr_batches = 0;
+	fresh = look();
+	nr_reached += fresh;
+	gap = fresh ? 1 : gap < MAX_GAP ? gap * 2 : MAX_GAP;
+	for (i = 0; fresh && i < nr_recent && i < KEPT_EACH; i++)
+		kept[nr_kept < KEPT ? nr_kept++ : below(KEPT)] = recent[below(nr_recent)];
+	nr_recent = 0;
+}
+
+static void next_frame(struct build *b, enum family family)
+{
+	if (nr_kept && percent(50)) {
+		*b = kept[below(nr_kept)];
+		mutate(b, percent(50) ? HEADER : family);
+	} else {
+		build(b, family);
+		mutate(b, family);
+	}
+	if (counts_dir && nr_recent < RECENT)
+		recent[nr_recent++] = *b;
+}
+
 /* ------------------------------------------------------------ sending */
 
 static void mark(uint64_t lba, uint64_t n)
@@ -747,19 +849,21 @@ static void fuzz(enum family family, unsigned long frames)
 	unsigned long i;
 
 	for (i = 1; i <= frames; i++) {
-		build(&b, family);
-		mutate(&b, family);
+		next_frame(&b, family);
 		if (percent(1))
 			insert_vlan(&b);
 		else
 			transmit(&b);
-		if (i % BATCH == 0)
+		if (i % BATCH == 0) {
 			catch_up();
+			coverage_batch();
+		}
 		if (i % LOCKED_OUT == 0) {
 			write_attribute("mac_mask", "\n");
 			write_attribute("reserved_by", "\n");
 		}
 	}
+	catch_up();
 	write_attribute("mac_mask", "\n");
 	write_attribute("reserved_by", "\n");
 	catch_up();
@@ -791,8 +895,9 @@ static void scan(void)
 static void usage(void)
 {
 	fputs("usage: aoe-fuzz -i IF -t eS.L -d MAC -a CONFIGFS_DIR -c SECTORS -o OFFSET\n"
-	      "                -m MAX_SECTORS [-n FRAMES] [-s SEED] [-T] FAMILY...\n"
-	      "-n: of each family; -T: TRIM works, so sectors may become empty; families:", stderr);
+	      "                -m MAX_SECTORS [-n FRAMES] [-s SEED] [-g DIR] [-T] FAMILY...\n"
+	      "-n: of each family; -g: where the module's *.gcda are, to go where nobody was;\n"
+	      "-T: TRIM works, so sectors may become empty; families:", stderr);
 	for (int i = 0; i < FAMILIES; i++)
 		fprintf(stderr, " %s", family_names[i]);
 	fputs("\n", stderr);
@@ -818,7 +923,7 @@ int main(int argc, char **argv)
 	enum family family;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "i:t:d:a:c:o:m:n:s:T")) != -1) {
+	while ((opt = getopt(argc, argv, "i:t:d:a:c:o:m:n:s:g:T")) != -1) {
 		switch (opt) {
 		case 'i': ifname = optarg; break;
 		case 't':
@@ -835,6 +940,7 @@ int main(int argc, char **argv)
 		case 'm': max_sectors = (unsigned int)atoi(optarg); break;
 		case 'n': frames = strtoul(optarg, NULL, 0); break;
 		case 's': first_seed = strtoull(optarg, NULL, 0); break;
+		case 'g': counts_dir = optarg; break;
 		case 'T': may_trim = true; break;
 		default: usage();
 		}
@@ -849,16 +955,21 @@ int main(int argc, char **argv)
 	if (fd < 0)
 		fail(ifname);
 	catch_up();
+	if (counts_dir)
+		coverage_start();
 	for (; optind < argc; optind++) {
 		family = parse_family(argv[optind]);
 		seed = mix(first_seed + (uint64_t)family + 1);
-		nr_sent = nr_answers = nr_data = 0;
+		nr_sent = nr_answers = nr_data = nr_reached = 0;
 		start_us = now_us();
 		fuzz(family, frames);
 		scan();
-		printf("%s: %lu frames, %lu answers, %lu sectors of data checked, %llu ms\n",
+		printf("%s: %lu frames, %lu answers, %lu sectors of data checked, %llu ms",
 		       family_names[family], nr_sent, nr_answers, nr_data,
 		       (unsigned long long)(now_us() - start_us) / 1000);
+		if (counts_dir)
+			printf("; %lu counters reached, %u frames kept", nr_reached, nr_kept);
+		putchar('\n');
 		fflush(stdout);
 	}
 	return 0;
