@@ -176,8 +176,9 @@ check_ports() {
 	[ -n "$(ss -H -l -u -n 'sport = :67' 2>/dev/null)" ] ||
 		fault "$N_server" "nobody listens on UDP port 67" "systemctl restart $1"
 	[ -z "$(ss -H -l -u -n 'sport = :69' 2>/dev/null)" ] || return 0
-	[ "$1" = dnsmasq ] || service=atftpd
-	fault TFTP "nobody listens on UDP port 69" "systemctl enable --now $service"
+	mend="systemctl restart dnsmasq"
+	[ "$1" = dnsmasq ] || mend="systemctl enable --now atftpd"
+	fault TFTP "nobody listens on UDP port 69" "$mend"
 }
 
 # check_kept - what runs is what the next boot brings.
