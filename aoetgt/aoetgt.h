@@ -44,6 +44,7 @@
 
 /* A request that waited longer in our own queue is not worth its disk time. */
 #define AOETGT_STALE_NS		(2 * NSEC_PER_SEC)
+#define AOETGT_SHRUNK_NS	(10 * NSEC_PER_SEC)
 #define AOETGT_BUFFERS_DEFAULT	128
 #define AOETGT_BUFFERS_MIN	2	/* with less, Linux never opens its window */
 #define AOETGT_BUFFERS_MAX	4096
@@ -268,6 +269,9 @@ struct aoetgt_iface {
 	netdevice_tracker tracker;
 	unsigned int bindings;		/* attached; RTNL */
 	u32 id;				/* another one for each name it has had; RTNL writes */
+	unsigned int mtu;		/* as it was last told; RTNL */
+	unsigned int mtu_before;	/* the largest before it shrank; RTNL writes */
+	u64 mtu_shrunk;			/* when; RTNL writes */
 	struct packet_type packet_type;
 	struct xarray targets;		/* by address; RTNL writes, RCU reads */
 	struct sk_buff_head wild;	/* frames for more than one target */
@@ -437,6 +441,7 @@ struct net_device *aoetgt_iface_dev_get(struct aoetgt_iface *iface);
 void aoetgt_iface_put(struct aoetgt_iface *iface);
 void aoetgt_iface_kick(struct aoetgt_iface *iface);
 unsigned int aoetgt_iface_mtu(struct aoetgt_iface *iface);
+unsigned int aoetgt_iface_mtu_before(struct aoetgt_iface *iface);
 bool aoetgt_iface_queue_wild(struct aoetgt_iface *iface, struct sk_buff *skb);
 struct aoetgt_target *aoetgt_iface_next(struct aoetgt_iface *iface, unsigned long *address,
 					bool advertise);

@@ -370,19 +370,29 @@ static const struct aoetgt_ata_command aoetgt_ata_commands[] = {
 };
 
 /* What the frame alone can be blamed for.  Return: 0 or the Error register. */
-static u8 aoetgt_ata_judge(struct aoetgt_request *req, sector_t capacity)
+static u8 aoetgt_ata_judge(struct aoetgt_request *req, sector_t capacity, unsigned int mtu)
 {
 	struct aoetgt_target *t = req->target;
 	struct ata_limits lim = {
 		.capacity = capacity,
-		.max_sectors = aoe_sectors(aoetgt_iface_mtu(req->iface),
-					   READ_ONCE(t->max_sectors)),
+		.max_sectors = aoe_sectors(mtu, READ_ONCE(t->max_sectors)),
 		.payload = req->len - sizeof(struct aoe_hdr) - sizeof(struct aoe_ata),
 		.read_only = READ_ONCE(req->disk->read_only) || !req->disk->writable,
 		.trim_blocks = req->op.kind == ATA_TRIM ? aoetgt_ata_trim_blocks(req) : 0,
 	};
 
 	return ata_check(req->op, &req->frame.ata, &lim);
+}
+
+/*
+ * Too much, but not before the MTU shrank a moment ago?  A client that is told of an
+ * error hands it on to whoever wanted the data; one that is told nothing tries again.
+ */
+static bool aoetgt_ata_outgrown(struct aoetgt_request *req, sector_t capacity)
+{
+	unsigned int mtu = aoetgt_iface_mtu_before(req->iface);
+
+	return mtu && !aoetgt_ata_judge(req, capacity, mtu);
 }
 
 static void aoetgt_ata_count_sectors(struct aoetgt_request *req)
@@ -424,9 +434,11 @@ void aoetgt_ata_execute(struct aoetgt_request *req)
 	if (!aoetgt_disk_alive(req->disk))
 		return aoetgt_ata_refuse(req, AOE_ERR_UNAVAILABLE);
 	capacity = aoetgt_disk_capacity(req->disk);
-	error = aoetgt_ata_judge(req, capacity);
+	error = aoetgt_ata_judge(req, capacity, aoetgt_iface_mtu(req->iface));
 	if (error == ATA_ERROR_IDNF)
 		return aoetgt_ata_out_of_range(req, capacity);
+	if (error && aoetgt_ata_outgrown(req, capacity))
+		return aoetgt_request_drop(req, AOETGT_STAT_drop_mtu);
 	if (error)
 		return aoetgt_ata_fail(req, ATA_STATUS_ERR, error);
 	aoetgt_ata_count_sectors(req);

@@ -50,6 +50,7 @@ static struct aoetgt_iface *aoetgt_iface_create_rtnl(struct net_device *dev)
 		return NULL;
 	kref_init(&iface->ref);
 	iface->id = ++aoetgt_iface_ids;
+	iface->mtu = dev->mtu;
 	xa_init(&iface->targets);
 	skb_queue_head_init(&iface->wild);
 	INIT_WORK(&iface->work, aoetgt_iface_ops->iface_work);
@@ -136,6 +137,33 @@ unsigned int aoetgt_iface_mtu(struct aoetgt_iface *iface)
 		mtu = READ_ONCE(dev->mtu);
 	rcu_read_unlock();
 	return mtu;
+}
+
+/**
+ * aoetgt_iface_mtu_before() - MTU that clients may still reckon with
+ * @iface: the iface, held by the caller
+ *
+ * They hear of a smaller one by an advertisement, which can be lost; and it may be
+ * large again soon, as when the interface is set up anew.
+ *
+ * Context: any.
+ * Return: bytes, the largest of the last AOETGT_SHRUNK_NS; 0 if it has not shrunk then.
+ */
+unsigned int aoetgt_iface_mtu_before(struct aoetgt_iface *iface)
+{
+	if (ktime_get_ns() >= READ_ONCE(iface->mtu_shrunk) + AOETGT_SHRUNK_NS)
+		return 0;
+	return READ_ONCE(iface->mtu_before);
+}
+
+static void aoetgt_iface_mtu_changed_rtnl(struct aoetgt_iface *iface, unsigned int mtu)
+{
+	if (mtu < iface->mtu) {
+		WRITE_ONCE(iface->mtu_before,
+			   max(iface->mtu, aoetgt_iface_mtu_before(iface)));
+		WRITE_ONCE(iface->mtu_shrunk, ktime_get_ns());
+	}
+	iface->mtu = mtu;
 }
 
 /**
@@ -482,10 +510,11 @@ static void aoetgt_dev_gone_rtnl(struct net_device *dev)
 			aoetgt_binding_detach_rtnl(b);
 }
 
-static void aoetgt_dev_mtu_rtnl(struct aoetgt_iface *iface)
+static void aoetgt_dev_mtu_rtnl(struct aoetgt_iface *iface, unsigned int mtu)
 {
 	struct aoetgt_binding *b;
 
+	aoetgt_iface_mtu_changed_rtnl(iface, mtu);
 	list_for_each_entry(b, &aoetgt_bindings, node)
 		if (b->iface == iface)
 			aoetgt_target_min_sectors_rtnl(b->target);
@@ -519,7 +548,7 @@ static int aoetgt_netdev_event(struct notifier_block *nb, unsigned long event, v
 		if (!iface)
 			break;
 		if (event == NETDEV_CHANGEMTU)
-			aoetgt_dev_mtu_rtnl(iface);
+			aoetgt_dev_mtu_rtnl(iface, dev->mtu);
 		aoetgt_iface_advertise_all_rtnl(iface);
 		break;
 	}
