@@ -177,6 +177,13 @@ link_add() {
 	busywait 5 carrier "ini$n"
 }
 
+# link_copies NUMBER - the initiator's end sends copies, as a wire would. Else the kernel's
+# initiator lends its pages, and of a frame that netem doubles, the second one has what its
+# owner has put there since the first was answered.
+link_copies() {
+	ethtool -K "ini$1" sg off >/dev/null
+}
+
 carrier() {
 	[ "$(cat "/sys/class/net/$1/operstate")" = up ]
 }
