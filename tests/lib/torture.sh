@@ -93,12 +93,12 @@ on_reordering() {
 }
 off_reordering() { netem_off "$HIT"; }
 
-on_corruption() {
+on_bitflips() {
 	HIT=3
 	netem_on 3 corrupt 10%
 	netem_on_replies 3 corrupt 10%
 }
-off_corruption() { netem_off 3; }
+off_bitflips() { netem_off 3; }
 
 on_interface() {
 	a_wire "$WIRES"
@@ -284,7 +284,7 @@ off_pressure() {
 # fault_kinds - those that this kernel has.
 fault_kinds() {
 	local kind
-	echo loss duplication delay reordering corruption
+	echo loss duplication delay reordering bitflips
 	echo interface carrier mtu address namespace vlan
 	echo disk_error disk_flakey disk_slow disk_hang export mask reservation
 	for kind in failslab fail_page_alloc fail_make_request; do
