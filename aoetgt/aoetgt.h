@@ -44,6 +44,7 @@
 
 /* A request that waited longer in our own queue is not worth its disk time. */
 #define AOETGT_STALE_NS		(2 * NSEC_PER_SEC)
+/* For so long clients may reckon with the MTU of before it shrank. */
 #define AOETGT_SHRUNK_NS	(10 * NSEC_PER_SEC)
 #define AOETGT_BUFFERS_DEFAULT	128
 #define AOETGT_BUFFERS_MIN	2	/* with less, Linux never opens its window */
@@ -269,9 +270,8 @@ struct aoetgt_iface {
 	netdevice_tracker tracker;
 	unsigned int bindings;		/* attached; RTNL */
 	u32 id;				/* another one for each name it has had; RTNL writes */
-	unsigned int mtu;		/* as it was last told; RTNL */
-	unsigned int mtu_before;	/* the largest before it shrank; RTNL writes */
-	u64 mtu_shrunk;			/* when; RTNL writes */
+	unsigned int mtu_before;	/* the largest before it changed; RTNL writes */
+	u64 mtu_changed;		/* when; RTNL writes */
 	struct packet_type packet_type;
 	struct xarray targets;		/* by address; RTNL writes, RCU reads */
 	struct sk_buff_head wild;	/* frames for more than one target */

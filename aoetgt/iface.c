@@ -50,7 +50,6 @@ static struct aoetgt_iface *aoetgt_iface_create_rtnl(struct net_device *dev)
 		return NULL;
 	kref_init(&iface->ref);
 	iface->id = ++aoetgt_iface_ids;
-	iface->mtu = dev->mtu;
 	xa_init(&iface->targets);
 	skb_queue_head_init(&iface->wild);
 	INIT_WORK(&iface->work, aoetgt_iface_ops->iface_work);
@@ -146,24 +145,25 @@ unsigned int aoetgt_iface_mtu(struct aoetgt_iface *iface)
  * They hear of a smaller one by an advertisement, which can be lost; and it may be
  * large again soon, as when the interface is set up anew.
  *
- * Context: any.
- * Return: bytes, the largest of the last AOETGT_SHRUNK_NS; 0 if it has not shrunk then.
+ * Context: any; for one who has seen the smaller MTU already.
+ * Return: bytes, the largest before the changes of the last AOETGT_SHRUNK_NS; 0 if none.
  */
 unsigned int aoetgt_iface_mtu_before(struct aoetgt_iface *iface)
 {
-	if (ktime_get_ns() >= READ_ONCE(iface->mtu_shrunk) + AOETGT_SHRUNK_NS)
+	/* Pairs with aoetgt_iface_mtu_changes_rtnl(): the MTU was read before this. */
+	smp_rmb();
+	if (ktime_get_ns() >= READ_ONCE(iface->mtu_changed) + AOETGT_SHRUNK_NS)
 		return 0;
 	return READ_ONCE(iface->mtu_before);
 }
 
-static void aoetgt_iface_mtu_changed_rtnl(struct aoetgt_iface *iface, unsigned int mtu)
+/* The device has its old MTU still; it may grow, too, and then nobody asks. */
+static void aoetgt_iface_mtu_changes_rtnl(struct aoetgt_iface *iface, unsigned int mtu)
 {
-	if (mtu < iface->mtu) {
-		WRITE_ONCE(iface->mtu_before,
-			   max(iface->mtu, aoetgt_iface_mtu_before(iface)));
-		WRITE_ONCE(iface->mtu_shrunk, ktime_get_ns());
-	}
-	iface->mtu = mtu;
+	WRITE_ONCE(iface->mtu_before, max(mtu, aoetgt_iface_mtu_before(iface)));
+	WRITE_ONCE(iface->mtu_changed, ktime_get_ns());
+	/* Pairs with aoetgt_iface_mtu_before(): who sees the new MTU sees these. */
+	smp_wmb();
 }
 
 /**
@@ -510,11 +510,10 @@ static void aoetgt_dev_gone_rtnl(struct net_device *dev)
 			aoetgt_binding_detach_rtnl(b);
 }
 
-static void aoetgt_dev_mtu_rtnl(struct aoetgt_iface *iface, unsigned int mtu)
+static void aoetgt_dev_mtu_rtnl(struct aoetgt_iface *iface)
 {
 	struct aoetgt_binding *b;
 
-	aoetgt_iface_mtu_changed_rtnl(iface, mtu);
 	list_for_each_entry(b, &aoetgt_bindings, node)
 		if (b->iface == iface)
 			aoetgt_target_min_sectors_rtnl(b->target);
@@ -537,6 +536,11 @@ static int aoetgt_netdev_event(struct notifier_block *nb, unsigned long event, v
 	case NETDEV_UNREGISTER:
 		aoetgt_dev_gone_rtnl(dev);
 		break;
+	case NETDEV_PRECHANGEMTU:
+		iface = aoetgt_iface_find_rtnl(dev);
+		if (iface)
+			aoetgt_iface_mtu_changes_rtnl(iface, dev->mtu);
+		break;
 	case NETDEV_UP:
 	case NETDEV_CHANGE:
 	case NETDEV_CHANGEADDR:
@@ -548,7 +552,7 @@ static int aoetgt_netdev_event(struct notifier_block *nb, unsigned long event, v
 		if (!iface)
 			break;
 		if (event == NETDEV_CHANGEMTU)
-			aoetgt_dev_mtu_rtnl(iface, dev->mtu);
+			aoetgt_dev_mtu_rtnl(iface);
 		aoetgt_iface_advertise_all_rtnl(iface);
 		break;
 	}
