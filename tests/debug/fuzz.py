@@ -37,8 +37,9 @@ def fuzz(client, target, families, *options):
     command = [FUZZ, "-i", "c0", "-t", "e7.1", "-d", aoe.mac_text(client.peer),
                "-a", target.dir, "-c", str(LENGTH), "-o", str(OFFSET), "-m", "17",
                "-n", FRAMES, "-s", SEED]
-    for counts in GCOV.rglob("aoetgt/rx.gcda"):
-        command += ["-g", counts.parent]
+    counts = [path.parent for path in GCOV.rglob("aoetgt/rx.gcda")]
+    must(counts or not GCOV.exists(), "the module counts nothing")
+    command += ["-g", counts[0]] if counts else []
     with subprocess.Popen(command + list(options) + families, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, universal_newlines=True) as fuzzer:
         for line in fuzzer.stdout:
