@@ -45,7 +45,7 @@
 /* A request that waited longer in our own queue is not worth its disk time. */
 #define AOETGT_STALE_NS		(2 * NSEC_PER_SEC)
 /* For so long clients may reckon with the MTU of before it shrank. */
-#define AOETGT_SHRUNK_NS	(10 * NSEC_PER_SEC)
+#define AOETGT_SHRUNK_NS	(10ULL * NSEC_PER_SEC)
 #define AOETGT_BUFFERS_DEFAULT	128
 #define AOETGT_BUFFERS_MIN	2	/* with less, Linux never opens its window */
 #define AOETGT_BUFFERS_MAX	4096
