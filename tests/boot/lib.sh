@@ -114,7 +114,7 @@ start_client() {
 	esac
 	rm -f "$WORK/console.$n"
 	qemu-system-x86_64 -nodefaults -no-user-config -display none -machine pc,graphics=off \
-		-accel tcg,thread=multi -cpu max -m 640M -smp 1 \
+		-accel tcg,thread=multi -cpu "max,-erms,-fsrm" -m 640M -smp 1 \
 		-netdev "stream,id=n,server=off,addr.type=unix,addr.path=$WORK/wire.$n" \
 		-device "$nic,netdev=n,mac=$(mac_of "$n"),id=nic$first" \
 		-device virtio-rng-pci -serial "file:$WORK/console.$n" \
