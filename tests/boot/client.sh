@@ -33,6 +33,7 @@ say "root is $root $(findmnt -n -o FSTYPE,UUID / | tr -s ' ')"
 say "options $(findmnt -n -o OPTIONS / | cut -d , -f 1)"
 disk=$(echo "$root" | sed -n 's|^/dev/etherd/\(e[0-9]*\.[0-9]*\).*|\1|p')
 say "driver uses $(cat "/sys/block/etherd!$disk/netif"), $(cat "/sys/block/etherd!$disk/payload" 2>/dev/null) bytes"
+say "queue $(cat "/sys/block/etherd!$disk/queue/nr_requests") $(cat "/sys/block/etherd!$disk/queue/max_sectors_kb") $(cat "/sys/block/etherd!$disk/payload")"
 for path in /sys/class/net/*/device; do
 	name=$(basename "$(dirname "$path")")
 	say "interface $name $(cat "/sys/class/net/$name/address") MTU $(cat "/sys/class/net/$name/mtu")"
