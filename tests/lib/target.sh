@@ -347,7 +347,7 @@ wait_aoe() {
 }
 
 # initiator_bound NAME - keep the initiator clear of a bug of its own (seen in
-# 7.3): it has 512 frames, and a thread that frees them after their replies. If
+# 6.12 and 7.3; 61-aoeroot.rules does this for clients): it has 512 frames, and a thread that frees them after their replies. If
 # that thread does not get to run for 512 replies, which a quick target on the
 # same machine brings about within one tick of the scheduler, newframe() finds
 # no frame, and none under way whose reply would start the next; it sets
