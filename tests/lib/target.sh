@@ -347,12 +347,13 @@ wait_aoe() {
 }
 
 # initiator_bound NAME - keep the initiator clear of a bug of its own (seen in
-# 6.12 and 7.3; 61-aoeroot.rules does this for clients): it has 512 frames, and a thread that frees them after their replies. If
-# that thread does not get to run for 512 replies, which a quick target on the
-# same machine brings about within one tick of the scheduler, newframe() finds
-# no frame, and none under way whose reply would start the next; it sets
-# DEVFL_KICKME, which restarts nothing, and the request waits for good. So
-# allow no more than 12 x 32 KiB, which is 384 of the smallest frames.
+# 6.12 and 7.3; 61-aoeroot.rules does it for clients): it has 512 frames, and a
+# thread that frees them after their replies. If that thread does not get to run
+# for 512 replies, which a quick target on the same machine brings about within
+# one tick of the scheduler, newframe() finds no frame, and none under way whose
+# reply would start the next; it sets DEVFL_KICKME, which restarts nothing, and
+# the request waits for good. So allow no more than 12 x 32 KiB, which is 384 of
+# the smallest frames.
 initiator_bound() {
 	local queue=/sys/block/etherd!$1/queue
 	echo 32 >"$queue/max_sectors_kb"
