@@ -43,13 +43,14 @@ static struct sk_buff *aoetgt_frame_build(struct net_device *dev, const u8 *dst,
 {
 	size_t total = ETH_HLEN + sizeof(*hdr) + len;
 	size_t pad = total + data < ETH_ZLEN ? ETH_ZLEN - total - data : 0;
+	/* Once: a bond or a tunnel may want more room in the meantime. */
+	unsigned int headroom = LL_RESERVED_SPACE(dev);
 	struct sk_buff *skb;
 
-	skb = aoetgt_skb_alloc(LL_RESERVED_SPACE(dev) + total + pad + dev->needed_tailroom,
-			       atomic);
+	skb = aoetgt_skb_alloc(headroom + total + pad + dev->needed_tailroom, atomic);
 	if (!skb)
 		return NULL;
-	skb_reserve(skb, LL_RESERVED_SPACE(dev));
+	skb_reserve(skb, headroom);
 	skb_reset_network_header(skb);
 	skb->dev = dev;
 	skb->protocol = htons(ETH_P_AOE);

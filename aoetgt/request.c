@@ -172,7 +172,9 @@ void aoetgt_request_free(struct aoetgt_request *req)
 
 	aoetgt_request_no_pages(req);
 	consume_skb(req->skb);
-	if (spare->n < AOETGT_SPARE)
+	/* The pool's reserve, from which every CPU can take, comes first. */
+	if (spare->n < AOETGT_SPARE &&
+	    READ_ONCE(aoetgt_request_pool->curr_nr) >= aoetgt_request_pool->min_nr)
 		spare->req[spare->n++] = req;
 	else
 		mempool_free(req, aoetgt_request_pool);
