@@ -214,14 +214,14 @@ struct aoetgt_target {
 	char firmware[ATA_FIRMWARE_LEN + 1];
 	char *cgroup;
 
-	struct mutex wire_lock;		/* writers of what clients may change, below */
+	struct mutex wire_lock;		/* writers of what clients may change, and of views */
 	struct aoetgt_macs __rcu *mask;	/* NULL: everybody */
 	struct aoetgt_macs __rcu *reserve;	/* NULL: nobody holds it */
 	u8 *config;			/* guarded by wire_lock */
 	unsigned int config_len;
 
-	DECLARE_HASHTABLE(views, 4);	/* by MAC; lock writes, RCU reads */
-	unsigned int nr_views;		/* without any, nobody looks; lock writes */
+	DECLARE_HASHTABLE(views, 4);	/* by MAC; wire_lock writes, RCU reads */
+	unsigned int nr_views;		/* without any, nobody looks; wire_lock writes */
 
 	/* Valid while the disk is open. */
 	bool write_cache;		/* client's choice within the policy */

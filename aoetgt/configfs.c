@@ -846,12 +846,7 @@ static struct config_item *aoetgt_view_make(struct config_group *group, const ch
 
 static void aoetgt_view_drop(struct config_group *group, struct config_item *item)
 {
-	struct aoetgt_view *v = to_view(item);
-	struct aoetgt_target *t = v->disk.target;
-
-	mutex_lock(&t->lock);
-	aoetgt_view_withdraw(v);
-	mutex_unlock(&t->lock);
+	aoetgt_view_withdraw(to_view(item));
 	config_item_put(item);
 }
 

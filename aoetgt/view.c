@@ -35,10 +35,10 @@ struct aoetgt_view *aoetgt_view_create(struct aoetgt_target *t, const u8 *mac)
 	snprintf(v->disk.label, sizeof(v->disk.label), "target e%u.%u view %pM",
 		 t->shelf, t->slot, mac);
 	aoetgt_disk_init(&v->disk, t);
-	mutex_lock(&t->lock);
+	mutex_lock(&t->wire_lock);
 	hash_add_rcu(t->views, &v->node, aoetgt_view_key(v->mac));
 	WRITE_ONCE(t->nr_views, t->nr_views + 1);
-	mutex_unlock(&t->lock);
+	mutex_unlock(&t->wire_lock);
 	return v;
 }
 
@@ -64,9 +64,9 @@ int aoetgt_view_enable(struct aoetgt_view *v)
 	return 0;
 }
 
+/* Nobody else enables or disables it: the target's lock is held, or its directory goes. */
 static void aoetgt_view_stop_using(struct aoetgt_view *v)
 {
-	lockdep_assert_held(&v->disk.target->lock);
 	if (!v->enabled)
 		return;
 	WRITE_ONCE(v->enabled, false);
@@ -75,14 +75,21 @@ static void aoetgt_view_stop_using(struct aoetgt_view *v)
 
 /**
  * aoetgt_view_withdraw() - the client sees the target's disk from now on
- * @v: the view, whose directory goes; its target's lock held
+ * @v: the view, whose directory goes, so that nobody writes its attributes
+ *
+ * Without the target's lock: configfs keeps every mkdir and rmdir waiting meanwhile,
+ * and who holds that lock may wait for a disk.
  *
  * Context: process; does not wait for I/O.
  */
 void aoetgt_view_withdraw(struct aoetgt_view *v)
 {
+	struct aoetgt_target *t = v->disk.target;
+
+	mutex_lock(&t->wire_lock);
 	hash_del_rcu(&v->node);
-	WRITE_ONCE(v->disk.target->nr_views, v->disk.target->nr_views - 1);
+	WRITE_ONCE(t->nr_views, t->nr_views - 1);
+	mutex_unlock(&t->wire_lock);
 	aoetgt_view_stop_using(v);
 }
 
