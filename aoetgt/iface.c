@@ -308,6 +308,11 @@ static int aoetgt_binding_attach_rtnl(struct aoetgt_binding *b, struct net_devic
 	const char *why;
 	int err;
 
+	/* Nothing tells when those come and go. */
+	err = -EINVAL;
+	why = "an alternative name of an interface";
+	if (strcmp(b->ifname, dev->name))
+		goto refuse;
 	why = aoetgt_dev_unfit(dev, &err);
 	if (why)
 		goto refuse;
@@ -536,6 +541,9 @@ static int aoetgt_netdev_event(struct notifier_block *nb, unsigned long event, v
 	case NETDEV_UNREGISTER:
 		aoetgt_dev_gone_rtnl(dev);
 		break;
+	case NETDEV_PRE_TYPE_CHANGE:
+		/* As with a first InfiniBand port in a bond: its addresses are longer. */
+		return aoetgt_iface_find_rtnl(dev) ? NOTIFY_BAD : NOTIFY_DONE;
 	case NETDEV_PRECHANGEMTU:
 		iface = aoetgt_iface_find_rtnl(dev);
 		if (iface)
