@@ -50,6 +50,7 @@
 #define AOETGT_BUFFERS_MIN	2	/* with less, Linux never opens its window */
 #define AOETGT_BUFFERS_MAX	4096
 #define AOETGT_SHARES		16	/* of the buffers; clients have them by hash */
+#define AOETGT_WILD_MAX		64	/* frames that wait at an iface to be handed out */
 /* One more, for sectors that begin and end within a block. */
 #define AOETGT_PAGES		(DIV_ROUND_UP(AOE_SECTORS_MAX * AOE_SECTOR, PAGE_SIZE) + 1)
 

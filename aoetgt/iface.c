@@ -17,7 +17,6 @@
 #include "aoetgt.h"
 
 #define AOETGT_ADVERTISE	XA_MARK_0	/* this target is to be advertised here */
-#define AOETGT_WILD_MAX		64		/* frames that wait to be handed out */
 
 static LIST_HEAD(aoetgt_ifaces);	/* RTNL */
 static LIST_HEAD(aoetgt_bindings);	/* RTNL */

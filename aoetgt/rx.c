@@ -246,6 +246,8 @@ static void aoetgt_wild_hand_out(struct aoetgt_iface *iface, struct sk_buff *skb
 			aoetgt_pace(++*done);
 		}
 		percpu_ref_put(&t->disk.refs);
+		/* Frames that match nothing are not paced, and no end need be in sight. */
+		cond_resched();
 	}
 	if (*done == before)
 		aoetgt_iface_count(iface, AOETGT_IFACE_drop_no_target);
@@ -257,10 +259,11 @@ static void aoetgt_iface_work(struct work_struct *work)
 	struct aoetgt_iface *iface = container_of(work, struct aoetgt_iface, work);
 	unsigned long address = 0;
 	struct aoetgt_target *t;
-	unsigned int done = 0;
+	unsigned int i, done = 0;
 	struct sk_buff *skb;
 
-	while ((skb = skb_dequeue(&iface->wild))) {
+	/* No more than can wait at once, so that advertisements have their turn. */
+	for (i = 0; i < AOETGT_WILD_MAX && (skb = skb_dequeue(&iface->wild)); i++) {
 		aoetgt_wild_hand_out(iface, skb, &done);
 		consume_skb(skb);
 	}
@@ -269,6 +272,8 @@ static void aoetgt_iface_work(struct work_struct *work)
 		percpu_ref_put(&t->disk.refs);
 		aoetgt_pace(++done);
 	}
+	if (!skb_queue_empty(&iface->wild))
+		aoetgt_iface_kick(iface);
 	aoetgt_iface_put(iface);
 }
 
