@@ -127,7 +127,7 @@ enum aoetgt_order_kind {
 	AOETGT_ORDER_READ,
 	AOETGT_ORDER_WRITE,
 	AOETGT_ORDER_FLUSH,		/* after the writes before it */
-	AOETGT_ORDER_BARRIER,		/* after everything before it */
+	AOETGT_ORDER_BARRIER,		/* after the reads and writes before it */
 };
 
 /* Arrival order of requests on the disks of one target. */

@@ -5,8 +5,8 @@
  * Two requests of which one writes, and whose sectors overlap, are never in
  * flight together, and the one that came first runs first.  So a write that
  * was resent, answered and overwritten can never be undone by its own late
- * twin.  A flush waits for the writes before it, a barrier for all I/O before
- * it; neither holds up what comes later.
+ * twin.  A flush waits for the writes before it, a barrier for all reads and
+ * writes before it; neither holds up what comes later.
  *
  * While nothing but reads is under way they are only counted, which is all
  * that most of them ever need.  What comes next and minds reads waits for all
