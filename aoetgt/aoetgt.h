@@ -204,6 +204,7 @@ struct aoetgt_target {
 
 	struct mutex lock;		/* guards settings and the whole of enable/disable */
 	bool enabled;
+	bool blocks;			/* a disk of it had a driver that sleeps in submission */
 	struct aoetgt_disk disk;	/* of every client without a view; its refs are ours */
 	bool write_back;		/* policy: may answer from the disk's cache */
 	bool discard;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The block device behind an export: opening, limits, and all I/O to it. */
+#include <linux/blk-mq.h>
 #include <linux/blkdev.h>
+#include <linux/ioprio.h>
+#include <linux/kthread.h>
 #include <linux/log2.h>
 
 #include "aoetgt.h"
@@ -11,6 +14,17 @@ static const char aoetgt_holder[] = "aoetgt";
 static struct block_device *aoetgt_disk_bdev(const struct aoetgt_disk *disk)
 {
 	return disk->handle.bdev;
+}
+
+/*
+ * Does its driver sleep when it is given requests, as that of a network block device
+ * does?  What sits above such a device, as the device mapper does, does not tell.
+ */
+static bool aoetgt_bdev_blocks(struct block_device *bdev)
+{
+	struct request_queue *q = bdev_get_queue(bdev);
+
+	return q->tag_set && q->tag_set->flags & BLK_MQ_F_BLOCKING;
 }
 
 /**
@@ -38,6 +52,8 @@ int aoetgt_disk_open(struct aoetgt_disk *disk)
 	if (disk->writable && bdev_read_only(aoetgt_disk_bdev(disk)))
 		disk->writable = false;
 
+	if (aoetgt_bdev_blocks(aoetgt_disk_bdev(disk)))
+		WRITE_ONCE(disk->target->blocks, true);
 	disk->block = bdev_logical_block_size(aoetgt_disk_bdev(disk)) / AOE_SECTOR;
 	if (disk->block > PAGE_SECTORS)
 		err = -EOPNOTSUPP;

@@ -24,9 +24,9 @@
  * thread that finds others waiting for its CPU naps before a round, so that a
  * client on the same machine can send all it has.
  *
- * A submission may block, for as long as a dead disk pleases.  When all
- * threads of a crew are blocked, targets go to a workqueue, which makes a new
- * thread for each.
+ * A submission may block, for as long as a dead disk pleases: its target waits,
+ * all views included, and no other.  When all threads of a crew are blocked,
+ * targets go to a workqueue, which makes a new thread for each.
  */
 #include <linux/blkdev.h>
 #include <linux/delay.h>
@@ -353,6 +353,20 @@ static void aoetgt_worker_next(struct aoetgt_worker *w)
 }
 
 /*
+ * The round ends, and some of its requests may be for a disk that is dead: the last of
+ * its targets must not wait for that with the thread.
+ */
+static void aoetgt_worker_let_go(struct aoetgt_worker *w)
+{
+	spin_lock_bh(&aoetgt_workers_lock);
+	aoetgt_target_leave(w->target, w);
+	w->target = NULL;
+	if (!list_empty(&w->crew->ready))
+		aoetgt_crew_watch(w->crew);
+	spin_unlock_bh(&aoetgt_workers_lock);
+}
+
+/*
  * Is there enough to do already?  Only the target's own thread takes from its lists.
  * ready is looked at without its lock: a nap too many or too few is no mistake.
  */
@@ -381,18 +395,37 @@ static void aoetgt_worker_nap(struct aoetgt_worker *w)
 	WRITE_ONCE(w->naps, false);
 }
 
+/*
+ * Run the target.  Return: does the round go on?  Not after a run without requests for
+ * the disk: a flood of other frames would keep those that wait in the plug there.
+ */
+static bool aoetgt_worker_run(struct aoetgt_worker *w)
+{
+	unsigned int requests = aoetgt_run(w->target);
+
+	w->requests += requests;
+	/* A guess without the lock; aoetgt_worker_next() looks again. */
+	return w->plugged && requests && w->requests < AOETGT_ROUND &&
+	       !READ_ONCE(w->target->blocks) && !list_empty(&w->crew->ready);
+}
+
 static void aoetgt_worker_turn(struct aoetgt_worker *w)
 {
+	bool shared = w->plugged;
+
+	/* A driver that sleeps has a plug to itself. */
+	if (shared && w->target && READ_ONCE(w->target->blocks)) {
+		aoetgt_worker_end_round(w);
+		shared = false;
+	}
 	if (w->crew->plugs && !w->plugged) {
 		aoetgt_worker_nap(w);
 		blk_start_plug(&w->plug);
 		w->plugged = true;
 	}
-	if (w->target)
-		w->requests += aoetgt_run(w->target);
-	/* A guess without the lock; aoetgt_worker_next() looks again. */
-	if (!w->plugged || !w->target || w->requests >= AOETGT_ROUND ||
-	    list_empty(&w->crew->ready)) {
+	if (!w->target || !aoetgt_worker_run(w)) {
+		if (w->target && shared)
+			aoetgt_worker_let_go(w);
 		aoetgt_worker_end_round(w);
 		cond_resched();
 	}
