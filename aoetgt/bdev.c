@@ -176,6 +176,8 @@ static void aoetgt_disk_submit(struct aoetgt_disk *disk, struct bio *bio)
 {
 	if (disk->css)
 		bio_associate_blkg_from_css(bio, disk->css);
+	/* The clients' is like everybody's: that of our threads is for their CPU time. */
+	bio->bi_ioprio = IOPRIO_PRIO_VALUE(IOPRIO_CLASS_BE, IOPRIO_BE_NORM);
 	submit_bio(bio);
 }
 
@@ -247,6 +249,8 @@ void aoetgt_disk_discard(struct aoetgt_disk *disk, struct aoetgt_request *req)
 	u64 lba, first, end;
 	unsigned int i;
 
+	/* The kernel submits all bios but the last. */
+	kthread_associate_blkcg(disk->css);
 	for (i = 0; i < req->data_len / sizeof(__le64); i++) {
 		end = ata_trim_range(aoetgt_trim_entry(req, i), &lba);
 		end = round_down(lba + end, disk->block);
@@ -255,6 +259,7 @@ void aoetgt_disk_discard(struct aoetgt_disk *disk, struct aoetgt_request *req)
 			__blkdev_issue_discard(aoetgt_disk_bdev(disk), disk->offset + first,
 					       end - first, GFP_NOIO, &bio);
 	}
+	kthread_associate_blkcg(NULL);
 	if (!bio) {
 		req->status = BLK_STS_OK;
 		aoetgt_request_complete(req);

@@ -28,7 +28,7 @@ static void usage(void)
 {
 	fputs("usage: aoe-raw -i IF [-t eS.L|all] [-d MAC] [-w MS] [-n TRIES] [-F] VERB\n"
 	      "  identify | query | flush | verify LBA N | read LBA N >data |\n"
-	      "  write LBA <data (-F: FUA) | trim LBA N | discover | listen\n"
+	      "  write LBA <data (-F: FUA) | trim LBA N [RANGES] | discover | listen\n"
 	      "discover and listen print every answer until MS of silence / MS passed\n",
 	      stderr);
 	exit(1);
@@ -199,12 +199,19 @@ static void read_data(int fd, uint64_t lba, unsigned int count)
 	fwrite(in.f.ata.data, 512, count, stdout);
 }
 
-static void trim(int fd, uint64_t lba, unsigned int count)
+/* Each range begins twice its length behind the one before. */
+static void trim(int fd, uint64_t lba, unsigned int count, unsigned int ranges)
 {
-	uint64_t entry = lba | (uint64_t)count << 48;
+	uint64_t entry;
+	unsigned int i;
 
+	if (ranges > 64)
+		usage();
 	memset(out.f.ata.data, 0, 512);
-	memcpy(out.f.ata.data, &entry, sizeof(entry));
+	for (i = 0; i < ranges; i++) {
+		entry = (lba + 2 * (uint64_t)i * count) | (uint64_t)count << 48;
+		memcpy(out.f.ata.data + i * sizeof(entry), &entry, sizeof(entry));
+	}
 	aoe_header(&out.f, dst, own, shelf, slot, AOE_ATA,
 		   0x80000000u | (uint32_t)getpid());
 	aoe_set_ata(&out.f, OP_TRIM, ATA_EXT_FLAG | ATA_WRITE_FLAG, 0, 1);
@@ -231,7 +238,7 @@ static void run(int fd, int argc, char **argv)
 	else if (!strcmp(verb, "write"))
 		write_data(fd, lba);
 	else if (!strcmp(verb, "trim"))
-		trim(fd, lba, count);
+		trim(fd, lba, count, argc > 3 ? (unsigned int)atoi(argv[3]) : 1);
 	else if (!strcmp(verb, "discover"))
 		collect(fd, true);
 	else if (!strcmp(verb, "listen"))
