@@ -34,9 +34,14 @@ aoe_is_number() {
 	[ "$1" -ge "$2" ] && [ "$1" -le "$3" ]
 }
 
-# aoe_is_target TEXT - e<shelf>.<slot>?
+# aoe_is_target TEXT - e<shelf>.<slot>, as the driver names it? It ignores shelf 4095.
 aoe_is_target() {
 	local shelf="${1#e}"
+	case $1 in
+	e0[0-9]* | *.0?* | e4095.*) return 1 ;;
+	*.*) ;;
+	*) return 1 ;;
+	esac
 	[ "$shelf" != "$1" ] && aoe_is_number "${shelf%%.*}" 0 65534 &&
 		aoe_is_number "${shelf#*.}" 0 254
 }
