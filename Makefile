@@ -24,9 +24,10 @@ all: modules
 modules clean:
 	$(MAKE) -C $(KERNELDIR) M=$(CURDIR) $@
 
-# DKMS keeps the module in step with kernel upgrades.
+# DKMS keeps the module in step with kernel upgrades. What this kernel has is built anew.
 install: dkms-source tools
-	dkms add -m $(NAME) -v $(VERSION)
+	dkms remove -m $(NAME) -v $(VERSION) -k $$(uname -r) 2>/dev/null || :
+	dkms status -m $(NAME) -v $(VERSION) | grep -q . || dkms add -m $(NAME) -v $(VERSION)
 	dkms install -m $(NAME) -v $(VERSION)
 
 uninstall:
@@ -36,6 +37,7 @@ uninstall:
 	rm -rf $(DESTDIR)$(LIBRARY)
 	rm -f $(DESTDIR)$(UNITS)/aoetgt*.service $(DESTDIR)$(UNITS)/aoetgt*.timer
 	rm -f $(DESTDIR)$(RULES)/60-aoetgt.rules
+	rm -f $(DESTDIR)/var/lib/prometheus/node-exporter/aoetgt.prom
 	rm -f $(foreach page,$(PAGES),$(DESTDIR)$(PREFIX)/share/man/$(call man,$(page)))
 	dkms remove -m $(NAME) -v $(VERSION) --all
 	rm -rf $(DKMS_SOURCE)
