@@ -69,6 +69,8 @@ tools:
 		$(DESTDIR)$(PREFIX)/share/man/$(call man,$(page));)
 
 # initramfs-tools and dracut look in one place only.
+client uninstall-client: RULES = /usr/lib/udev/rules.d
+
 client:
 	install -D -m 644 scripts/client/aoeroot.sh $(DESTDIR)/usr/share/aoetgt-client/aoeroot.sh
 	install -D -m 644 scripts/client/61-aoeroot.rules $(DESTDIR)$(RULES)/61-aoeroot.rules
