@@ -415,7 +415,7 @@ parse_begin() {
 		id_of "$target"
 		unset "P_$ID" "WV_$ID" "W_$ID"
 	done
-	WANT='' SEEN='' VIEWED='' PARSE_ERRORS=0 PARSE_MAIN=1 BAD_TARGETS='' DEFAULTS_BAD=0
+	WANT='' SEEN='' VIEWED='' PARSE_ERRORS=0 PARSE_MAIN=1 BAD_TARGETS='' DEFAULTS_BAD=0 G_BAD=0
 	forget_keys D
 	forget_keys S
 }
@@ -495,12 +495,14 @@ save_defaults() {
 	for key in $KEYS keep; do
 		eval "unset G_$key; [ -z \"\${D_$key+x}\" ] || G_$key=\$D_$key"
 	done
+	G_BAD=$DEFAULTS_BAD
 }
 
 recall_defaults() {
 	for key in $KEYS keep; do
 		eval "unset D_$key; [ -z \"\${G_$key+x}\" ] || D_$key=\$G_$key"
 	done
+	DEFAULTS_BAD=$G_BAD
 }
 
 # wrong WHAT EXPECTED - on this line.
