@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # The commands that only look. They start as few processes as they can: a list
-# of some thousand targets is read with the shell's own read.
+# of some thousand targets is read with the shell's own read. They hold no lock,
+# so a target may go while they look.
 
 # size_text SECTORS - with a unit, rounded down to a tenth.
 size_text() {
@@ -198,6 +199,7 @@ STATS_ROW="accepted replied dropped in_flight read_sectors write_sectors ata_err
 stats_all() {
 	set +f
 	for file in "$TARGETS/$1/stats"/*; do
+		[ -e "$file" ] || continue
 		[ "${file##*/}" != latency ] || continue
 		get "$1/stats/${file##*/}"
 		printf '%-16s%20s\n' "${file##*/}" "$REPLY"
@@ -207,7 +209,7 @@ stats_all() {
 	while read -r lower queue disk total; do
 		[ "$queue $disk $total" != "0 0 0" ] || continue
 		printf '%-16s%20s%20s%20s\n' "$lower" "$queue" "$disk" "$total"
-	done <"$TARGETS/$1/stats/latency"
+	done 2>/dev/null <"$TARGETS/$1/stats/latency" || die "no such target: $1"
 }
 
 # stats_json TARGET - every counter, and the whole latency table.
@@ -216,9 +218,10 @@ stats_json() {
 	json_texts target "$1"
 	set +f
 	for file in "$TARGETS/$1/stats"/*; do
+		[ -e "$file" ] || continue
 		[ "${file##*/}" != latency ] || continue
 		get "$1/stats/${file##*/}"
-		json_raw "${file##*/}" "$REPLY"
+		json_raw "${file##*/}" "${REPLY:-0}"
 	done
 	set -f
 	rows=
@@ -227,7 +230,7 @@ stats_json() {
 		while read -r lower queue disk total; do
 			rows="$rows${rows:+, }{\"from_us\": $lower, \"queue\": $queue, \"disk\": $disk, \"total\": $total}"
 		done
-	} <"$TARGETS/$1/stats/latency"
+	} 2>/dev/null <"$TARGETS/$1/stats/latency" || :
 	json_raw latency "[$rows]"
 	printf '}'
 }
@@ -287,7 +290,7 @@ stats_table() {
 		printf '%-12s' "$target"
 		for name in $STATS_ROW; do
 			get "$target/stats/$name"
-			printf ' %13s' "$REPLY"
+			printf ' %13s' "${REPLY:-0}"
 		done
 		printf '\n'
 	done
@@ -338,9 +341,9 @@ watch_report() {
 		others "$target"
 		rate_of other "$REPLY" 1 10
 		get "$target/stats/dropped"
-		rate_of dropped "$REPLY" 1 9
+		rate_of dropped "${REPLY:-0}" 1 9
 		get "$target/stats/in_flight"
-		printf ' %9s\n' "$REPLY"
+		printf ' %9s\n' "${REPLY:-0}"
 	done
 	printf '\n'
 }
@@ -348,7 +351,7 @@ watch_report() {
 # rate COUNTER DIVISOR
 rate() {
 	get "$target/stats/$1"
-	rate_of "$1" "$REPLY" "$2" 10
+	rate_of "$1" "${REPLY:-0}" "$2" 10
 }
 
 # rate_of NAME VALUE DIVISOR WIDTH - print its growth a second.
@@ -473,7 +476,7 @@ metrics_state() {
 	metric target_in_flight gauge "Requests under way."
 	for target in $targets; do
 		get "$target/stats/in_flight"
-		printf 'aoetgt_target_in_flight{target="%s"} %s\n' "$target" "$REPLY"
+		printf 'aoetgt_target_in_flight{target="%s"} %s\n' "$target" "${REPLY:-0}"
 	done
 	metric target_interface_up gauge "1 if the interface of a target is up and has a carrier."
 	for target in $targets; do
@@ -512,17 +515,18 @@ metrics_counters() {
 	for target in $targets; do
 		for name in reads writes verifies flushes trims identifies configs masks reserves other; do
 			get "$target/stats/$name"
-			printf 'aoetgt_requests_total{target="%s",kind="%s"} %s\n' "$target" "$name" "$REPLY"
+			printf 'aoetgt_requests_total{target="%s",kind="%s"} %s\n' "$target" "$name" "${REPLY:-0}"
 		done
 	done
 	metric dropped_total counter "Requests that ended without an answer, by reason."
 	for target in $targets; do
 		set +f
 		for file in "$TARGETS/$target/stats"/drop_*; do
+			[ -e "$file" ] || continue
 			name=${file##*/}
 			get "$target/stats/$name"
 			printf 'aoetgt_dropped_total{target="%s",reason="%s"} %s\n' \
-				"$target" "${name#drop_}" "$REPLY"
+				"$target" "${name#drop_}" "${REPLY:-0}"
 		done
 		set -f
 	done
@@ -541,7 +545,7 @@ metrics_latency() {
 				queue_sum=$((queue_sum + queue)) disk_sum=$((disk_sum + disk))
 				total_sum=$((total_sum + total))
 			done
-		} <"$TARGETS/$target/stats/latency"
+		} 2>/dev/null <"$TARGETS/$target/stats/latency" || continue
 		printf '%s' "$buckets_queue"
 		latency_end queue "$queue_sum"
 		printf '%s' "$buckets_disk"
