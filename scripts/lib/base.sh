@@ -275,7 +275,8 @@ module_version() {
 lock() {
 	[ -d "$RUN/loops" ] || mkdir -p "$RUN/loops" 2>/dev/null ||
 		die "cannot make $RUN: it takes root"
-	exec 9>>"$RUN/lock"
+	# As a special built-in, exec would end the shell itself.
+	{ command exec 9>>"$RUN/lock"; } 2>/dev/null || die "cannot lock: it takes root"
 	flock -w 60 9 || die "another aoetgt has been at work for a minute"
 }
 

@@ -104,7 +104,7 @@ restore_file() {
 # my_lock - one at a time; daemons that we start must not inherit it.
 my_lock() {
 	mkdir -p "$MY_RUN" 2>/dev/null || die "cannot make $MY_RUN: it takes root"
-	exec 8>>"$MY_RUN/lock" || die "cannot lock: it takes root"
+	{ command exec 8>>"$MY_RUN/lock"; } 2>/dev/null || die "cannot lock: it takes root"
 	flock -w 60 8 || die "another $PROGRAM has been at work for a minute"
 }
 
