@@ -208,7 +208,10 @@ make_dirs() {
 remove_dirs() {
 	message=$(cd "$TARGETS" && rmdir "$@" 2>&1) && return 0
 	message=${message%%"$NL"*}
-	WHY="target ${1%%/*}: cannot remove it: ${message##*: }"
+	# Which of them it is: rmdir: failed to remove 'e7.1/views/...': ...
+	path=${message#*"'"}
+	is_target "${path%%[\'/]*}" || path=$1
+	WHY="target ${path%%[\'/]*}: cannot remove it: ${message##*: }"
 	return 1
 }
 
