@@ -289,14 +289,25 @@ lock() {
 # old one or the new one. KEEP older ones are FILE.1 and so on.
 write_file() {
 	file=$(readlink -f -- "$1") || die "$1: no such directory"
+	# A device must not become a file.
+	[ ! -e "$file" ] || [ -f "$file" ] || die "$file: not a regular file"
 	# Daemons that read all files of a directory leave out a name with a dot in front.
 	TEMPORARY=$(mktemp "${file%/*}/.${file##*/}.XXXXXX" 2>&1) || {
 		message=${TEMPORARY##*: } TEMPORARY=
 		die "$file: cannot write it: $message"
 	}
-	# cat tells of a disk that is full; printf would do so once a line.
-	message=$({ "$2" | cat >"$TEMPORARY" && sync "$TEMPORARY"; } 2>&1) ||
+	# cat tells of a disk that is full; printf would do so once a line. The dot
+	# tells that the writer has come to its end.
+	written=1
+	message=$({ { "$2" && printf . >&3; } | cat >"$TEMPORARY" && sync "$TEMPORARY"; } 3>&1 2>&1) ||
+		written=0
+	case $written$message in
+	1*.) ;;
+	*)
+		message=${message%.}
 		die "$file: cannot write it: ${message##*: }"
+		;;
+	esac
 	if [ -e "$file" ]; then
 		if same_content "$file" "$TEMPORARY"; then
 			rm -f "$TEMPORARY"

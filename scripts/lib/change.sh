@@ -572,6 +572,8 @@ cmd_save() {
 	lock
 	module_version
 	MODULE=$REPLY
+	# What is half done is no configuration.
+	[ ! -d "$TARGETS" ] || [ ! -s "$RUN/journal" ] || recover
 	if [ "$wire_only" = 1 ]; then
 		[ $# -eq 0 ] || misuse "save --wire: too many arguments"
 		save_wire
@@ -581,6 +583,7 @@ cmd_save() {
 	SAVE=$REPLY
 	# shellcheck disable=SC2086 # words
 	look_at $SAVE
+	each_has_device
 	case ${1-} in
 	-)
 		parse_begin
@@ -600,6 +603,22 @@ cmd_save() {
 		write_file "$1" write_config 5
 		;;
 	esac
+}
+
+# each_has_device - the file cannot have an export without; and without its view
+# a client would see the target's disk.
+each_has_device() {
+	for target in $SAVE; do
+		id_of "$target"
+		eval "TEXT=\$H_$ID"
+		field device
+		[ -n "$REPLY" ] || die "target $target has no device: give it one, or unexport it"
+		field views
+		for mac in $REPLY; do
+			field "view $mac device"
+			[ -n "$REPLY" ] || die "target $target view $mac has no device: give it one, or remove it"
+		done
+	done
 }
 
 # not_for_nothing FILE - nothing replaces something only when told to.

@@ -23,6 +23,8 @@ WIRE_KEYS="config_string reserved_by mac_mask"
 MAC='[0-9a-fA-F][0-9a-fA-F]:[0-9a-fA-F][0-9a-fA-F]:[0-9a-fA-F][0-9a-fA-F]'
 MAC=$MAC:$MAC
 HEX='[0-9a-fA-F]'
+# The journal has what was made by hand and has no device yet, too.
+IN_JOURNAL=0
 
 # preset KEY - what the module has when nobody says otherwise. Empty for the
 # strings of IDENTIFY, which the module makes up.
@@ -375,6 +377,7 @@ value() {
 		EXPECTED="an absolute path"
 		case $REPLY in
 		/*) return 0 ;;
+		'') [ "$IN_JOURNAL" = 1 ] ;;
 		*) return 1 ;;
 		esac
 		;;
@@ -806,7 +809,9 @@ write_section() {
 		case $key,$now in
 		model, | serial, | firmware,) continue ;;
 		esac
-		[ "$now" = "$usual" ] || write_value "$key" "$now"
+		if [ "$now" != "$usual" ] || [ "$key" = device ]; then
+			write_value "$key" "$now"
+		fi
 	done
 	eval "usual=\${${DEFAULTS}_keep-}"
 	[ "$KEEP" = "$usual" ] || write_value keep "$KEEP"
@@ -817,7 +822,9 @@ write_section() {
 			field "view $mac $key"
 			now=$REPLY
 			preset "$key"
-			[ "$now" = "$REPLY" ] || write_value "$key" "$now"
+			if [ "$now" != "$REPLY" ] || [ "$key" = device ]; then
+				write_value "$key" "$now"
+			fi
 		done
 	done
 }

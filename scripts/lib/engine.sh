@@ -380,6 +380,8 @@ set_key() {
 	*device)
 		get "$path"
 		RELEASE="$RELEASE $REPLY"
+		# On the way back: it had none, and none cannot be written.
+		[ -n "$2" ] || return 0
 		;;
 	esac
 	put "$path" "$2"
@@ -615,14 +617,20 @@ recover() {
 	text=${text%%"$NL"*}
 	text=${text#'# touched '}
 	note "another aoetgt was killed while it changed $text: going back to what was before"
+	IN_JOURNAL=1
 	parse "$RUN/journal"
-	# shellcheck disable=SC2086 # words
+	IN_JOURNAL=0 known=
 	for target in $text; do
+		if has_word "$target" "$BAD_TARGETS"; then
+			note "$target: it is not known what it was: left as it is"
+			continue
+		fi
+		known="$known $target"
 		id_of "$target"
 		eval "B_$ID=\${W_$ID-}"
 	done
 	# shellcheck disable=SC2086 # words
-	go_back $text || :
+	go_back $known || :
 	release_unused
 	: >"$RUN/journal"
 }
