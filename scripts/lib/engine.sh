@@ -20,27 +20,45 @@ RELEASE=
 # --- files as disks -------------------------------------------------------
 #
 # A regular file is served through a loop device. A record in $RUN/loops, named
-# after the device, has the file's path, and in its second line what the kernel
-# calls it: a device that somebody else has set up since is none of ours.
+# after the device, has the file's path, in its second line what the kernel calls
+# it, and in its third the inode: a device that somebody else has set up since is
+# none of ours, and a file may be renamed, replaced or removed while it is served.
 
-# source_of DEVICE - the file behind a loop device of ours, else the device.
+# source_of DEVICE - the file behind a loop device of ours, else the device. It is
+# the file also when somebody has detached it: see switch_on.
 source_of() {
 	REPLY=$1
 	case $1 in
-	/dev/loop*) ! our_loop "${1##*/}" || REPLY=$LOOP_FILE ;;
+	/dev/loop*) ! loop_record "${1##*/}" || REPLY=$LOOP_FILE ;;
 	esac
 }
 
-# our_loop NAME - LOOP_FILE is the path in its record; does it still hold?
-our_loop() {
+# loop_record NAME - LOOP_FILE is the path in its record.
+loop_record() {
 	[ -r "$RUN/loops/$1" ] || return 1
 	{
-		IFS= read -r LOOP_FILE
+		IFS= read -r LOOP_FILE || :
 		IFS= read -r backing || :
+		IFS= read -r inode || :
 	} <"$RUN/loops/$1"
+	[ -n "$LOOP_FILE" ]
+}
+
+# our_loop NAME - and does the record still hold?
+our_loop() {
+	loop_record "$1" || return 1
 	now=
 	{ IFS= read -r now || :; } 2>/dev/null <"/sys/block/$1/loop/backing_file" || return 1
-	[ "$now" = "$backing" ]
+	[ "$now" != "$backing" ] || return 0
+	inode_of "$1"
+	[ -n "$REPLY" ] && [ "$REPLY" = "$inode" ]
+}
+
+# inode_of NAME - of the file behind a loop device.
+inode_of() {
+	# shellcheck disable=SC2046 # words
+	set -- $(losetup -n -O BACK-MAJ:MIN,BACK-INO "/dev/$1" 2>/dev/null)
+	REPLY=$*
 }
 
 # attach FILE - a loop device for it, in LOOP; the one that there is, so that
@@ -53,6 +71,7 @@ attach() {
 		WHY="$1: in use by $LOOP"
 		return 1
 	done
+	printf '%s\n' "$1" >"$RUN/loops/.pending"
 	LOOP=$(losetup --find --show --direct-io=on -- "$1" 2>/dev/null) ||
 		LOOP=$(losetup --find --show -- "$1" 2>&1) || {
 		WHY="$1: ${LOOP##*: }"
@@ -62,9 +81,23 @@ attach() {
 	LOOP=/dev/${LOOP##*/dev/}
 	name=${LOOP##*/}
 	IFS= read -r now <"/sys/block/$name/loop/backing_file"
-	printf '%s\n%s\n' "$1" "$now" >"$RUN/loops/$name"
+	inode_of "$name"
+	printf '%s\n%s\n%s\n' "$1" "$now" "$REPLY" >"$RUN/loops/$name"
+	: >"$RUN/loops/.pending"
 	IFS= read -r now <"/sys/block/$name/loop/dio"
 	[ "$now" = 1 ] || note "$1: its file system has no direct I/O: data pass through the page cache"
+}
+
+# release_pending - a loop device that was set up and not recorded: its file had
+# none when attach began.
+release_pending() {
+	pending=
+	{ IFS= read -r pending || :; } 2>/dev/null <"$RUN/loops/.pending" || return 0
+	[ -n "$pending" ] || return 0
+	for LOOP in $(losetup -n -O NAME -j "$pending" 2>/dev/null); do
+		[ -s "$RUN/loops/${LOOP##*/}" ] || losetup -d "$LOOP" || note "cannot detach $LOOP"
+	done
+	: >"$RUN/loops/.pending"
 }
 
 # release DEVICE - detach it if it is ours and nobody exports it.
@@ -558,6 +591,7 @@ carry_out() {
 
 # go_back TARGET... - to what B says that they were, from what there is now.
 go_back() {
+	release_pending
 	look_at "$@"
 	for target; do
 		id_of "$target"
