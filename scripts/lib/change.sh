@@ -282,8 +282,11 @@ cmd_apply() {
 	begin_change
 	plan "$@"
 	[ -n "$PLAN" ] || return 0
+	read -r before _ <"/proc/uptime"
 	# shellcheck disable=SC2086 # words
 	carry_out $PLAN || die "$WHY; nothing was changed"
+	# shellcheck disable=SC2086 # words
+	tell_background "$before" $PLAN
 	for target in $PLAN; do
 		[ ! -d "$TARGETS/$target" ] || tell_bindings "$target"
 	done

@@ -359,7 +359,10 @@ create() {
 
 # withdraw - stop serving what cannot be changed while it is served.
 withdraw() {
-	if [ -z "$NEW" ] || needs_restart; then
+	if [ -z "$NEW" ]; then
+		# A disk that does not end its I/O is closed after the directory has gone.
+		switch_off "$T" || :
+	elif needs_restart; then
 		switch_off "$T" || return 1
 	else
 		new enable
@@ -367,13 +370,26 @@ withdraw() {
 	fi
 	old views
 	for mac in $REPLY; do
-		view_stays || switch_off "$T/views/$mac" || return 1
+		view_stays || switch_off "$T/views/$mac" || view_goes || return 1
 	done
 }
 
+# switch_off PATH - a disk that did not end its I/O then is closed by a second write.
 switch_off() {
 	get "$1/enable"
-	[ "$REPLY" != 1 ] || put "$1/enable" 0
+	[ "$REPLY" = 1 ] || is_draining "$1" || return 0
+	put "$1/enable" 0
+}
+
+is_draining() {
+	get "$1/state"
+	[ "$REPLY" = draining ]
+}
+
+# view_goes - the view of mac.
+view_goes() {
+	new views
+	! has_word "$mac" "$REPLY"
 }
 
 # view_stays - can the view of mac be changed while it is enabled?
@@ -492,6 +508,7 @@ serve() {
 switch_on() {
 	get "$1/enable"
 	[ "$REPLY" != 1 ] || return 0
+	! is_draining "$1" || put "$1/enable" 0 || return 1
 	get "$1/device"
 	device=$REPLY
 	case $device in
