@@ -9,19 +9,21 @@
 # option NAME VALUE - an option of export, as a setting.
 option() {
 	[ -n "$2" ] || misuse "$1: empty value"
+	escape "$2"
+	given=$REPLY
 	case $1 in
-	--mac) set -- mac_mask "$MASK${MASK:+ }$2" ;;
-	--write-cache) set -- write_cache "$2" ;;
-	--offset | --length | --serial | --cgroup) set -- "${1#--}" "$2" ;;
-	--buffers) set -- buffer_count "$2" ;;
-	--max-sectors) set -- max_sectors "$2" ;;
-	--config-string)
-		escape "$2"
-		set -- config_string "$REPLY"
-		;;
+	--mac) setting=mac_mask ;;
+	--write-cache) setting=write_cache ;;
+	--buffers) setting=buffer_count ;;
+	--max-sectors) setting=max_sectors ;;
+	--config-string) setting=config_string ;;
+	*) setting=${1#--} ;;
 	esac
-	[ "$1" != mac_mask ] || MASK=$2
-	replace "$1" "$2"
+	before=
+	[ "$setting" != mac_mask ] || before=$MASK${MASK:+ }
+	value "$setting" "$before$given" || misuse "$1: $given: expected $EXPECTED"
+	[ "$setting" != mac_mask ] || MASK=$REPLY
+	replace "$setting" "$REPLY"
 }
 
 cmd_export() {
@@ -68,7 +70,8 @@ export_one() {
 	[ ! -d "$TARGETS/$target" ] || die "target $target exists already"
 	given=
 	for name; do
-		is_interface "$name" || die "target $target: not the name of an interface: $name"
+		escape "$name"
+		is_interface "$name" || die "target $target: not the name of an interface: $REPLY"
 		! has_word "$name" "$given" || die "target $target: interface $name is named twice"
 		given="$given${given:+ }$name"
 	done
@@ -77,6 +80,8 @@ export_one() {
 	/*) ;;
 	*) device=$PWD/$device ;;
 	esac
+	escape "$device"
+	value device "$REPLY" || die "target $target: device: expected $EXPECTED"
 	replace device "$device"
 	replace interfaces "$given"
 	id_of "$target"
