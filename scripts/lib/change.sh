@@ -674,14 +674,19 @@ save_usual() {
 
 # save_wire - what clients have set, of those exports that keep it.
 save_wire() {
+	wire='' kept_targets=''
+	overlay
 	parse_usual
-	kept_targets=
-	for target in $WANT; do
+	for target in $WANT $BAD_TARGETS; do
 		id_of "$target"
 		eval "kept=\${K_$ID-}"
-		if [ -n "$kept" ] && [ -d "$TARGETS/$target" ]; then
-			kept_targets="$kept_targets $target"
+		if [ ! -d "$TARGETS/$target" ] || has_word "$target" "$BAD_TARGETS"; then
+			# For when it can be exported again, as it was last time.
+			has_word "$target" "$wire" || continue
+		elif [ -z "$kept" ]; then
+			continue
 		fi
+		has_word "$target" "$kept_targets" || kept_targets="$kept_targets $target"
 	done
 	[ -n "$kept_targets" ] || return 0
 	# shellcheck disable=SC2086 # words
@@ -695,7 +700,11 @@ write_wire() {
 	DEFAULTS=N
 	for target in $kept_targets; do
 		id_of "$target"
-		eval "kept=\$K_$ID from=\$H_$ID"
+		eval "kept=\${K_$ID-} from=\$H_$ID TEXT=\${X_$ID-} KEEP="
+		if [ -z "$from" ] || has_word "$target" "$BAD_TARGETS"; then
+			write_section "$target"
+			continue
+		fi
 		blank_text
 		into=$TEXT
 		for key in device $kept; do
