@@ -276,14 +276,19 @@ plan() {
 	done
 }
 
+# needs_change TARGET - one that waits for its disk goes on waiting.
 needs_change() {
 	fill_in "$1"
+	put_off "$1"
 	load "$1"
 	[ "$OLD" = "$NEW" ] || PLAN="$PLAN $1"
 }
 
 cmd_apply() {
 	[ $# -eq 0 ] || first_readable "$1"
+	# To remove all there is clear.
+	config_files
+	[ $# -gt 0 ] || [ -n "$REPLY" ] || die "there is no configuration: neither $CONF nor $CONF_D/*.conf"
 	begin_change
 	plan "$@"
 	[ -n "$PLAN" ] || return 0
