@@ -396,35 +396,30 @@ static void aoetgt_worker_nap(struct aoetgt_worker *w)
 }
 
 /*
- * Run the target.  Return: does the round go on?  Not after a run without requests for
- * the disk: a flood of other frames would keep those that wait in the plug there.
+ * A driver that sleeps has a plug to itself.  A run without requests for the disk ends
+ * the round: a flood of other frames would keep those that wait in the plug there.
  */
-static bool aoetgt_worker_run(struct aoetgt_worker *w)
-{
-	unsigned int requests = aoetgt_run(w->target);
-
-	w->requests += requests;
-	/* A guess without the lock; aoetgt_worker_next() looks again. */
-	return w->plugged && requests && w->requests < AOETGT_ROUND &&
-	       !READ_ONCE(w->target->blocks) && !list_empty(&w->crew->ready);
-}
-
 static void aoetgt_worker_turn(struct aoetgt_worker *w)
 {
-	bool shared = w->plugged;
+	struct aoetgt_target *t = w->target;
+	bool alone = t && READ_ONCE(t->blocks);
+	bool shared = w->plugged && !alone;
+	unsigned int requests = 0;
 
-	/* A driver that sleeps has a plug to itself. */
-	if (shared && w->target && READ_ONCE(w->target->blocks)) {
+	if (w->plugged && alone)
 		aoetgt_worker_end_round(w);
-		shared = false;
-	}
 	if (w->crew->plugs && !w->plugged) {
 		aoetgt_worker_nap(w);
 		blk_start_plug(&w->plug);
 		w->plugged = true;
 	}
-	if (!w->target || !aoetgt_worker_run(w)) {
-		if (w->target && shared)
+	if (t)
+		requests = aoetgt_run(t);
+	w->requests += requests;
+	/* A guess without the lock; aoetgt_worker_next() looks again. */
+	if (!requests || !w->plugged || alone || w->requests >= AOETGT_ROUND ||
+	    list_empty(&w->crew->ready)) {
+		if (t && shared)
 			aoetgt_worker_let_go(w);
 		aoetgt_worker_end_round(w);
 		cond_resched();
