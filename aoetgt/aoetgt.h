@@ -256,7 +256,7 @@ struct aoetgt_view {
 	struct rcu_head rcu;
 	struct hlist_node node;		/* in target->views */
 	u8 mac[ETH_ALEN];
-	bool enabled;			/* target->lock */
+	bool enabled;			/* target->lock, until its directory goes */
 	struct aoetgt_disk disk;
 };
 

@@ -241,7 +241,7 @@ static void aoetgt_disk_discard_end_io(struct bio *bio)
  *
  * Ends in aoetgt_request_complete().
  *
- * Context: process, may sleep.  Section 3.5.
+ * Context: a kernel thread's, may sleep.  Section 3.5.
  */
 void aoetgt_disk_discard(struct aoetgt_disk *disk, struct aoetgt_request *req)
 {

@@ -205,7 +205,8 @@ out_close:
 
 /**
  * aoetgt_disk_kill() - no new users
- * @disk: open, its target's lock held, and not to be found any more
+ * @disk: open, not to be found any more; nobody else starts or stops it: its target's
+ * lock is held, or the directory of its view goes
  *
  * Once percpu_ref_kill()'s grace period is over, nobody can have found the
  * disk without holding it.

@@ -307,7 +307,7 @@ static int aoetgt_binding_attach_rtnl(struct aoetgt_binding *b, struct net_devic
 	const char *why;
 	int err;
 
-	/* Nothing tells when those come and go. */
+	/* No event tells when an alternative name comes or goes. */
 	err = -EINVAL;
 	why = "an alternative name of an interface";
 	if (strcmp(b->ifname, dev->name))
