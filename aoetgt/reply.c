@@ -155,10 +155,13 @@ static void aoetgt_reply_send(struct aoetgt_request *req, struct sk_buff *skb,
 {
 	struct aoetgt_target *t = req->target;
 	bool failed = error || req->failed;
+	/* What I/O has ended in comes with softirqs off, all that has ended together. */
+	bool bh = !req->atomic;
 	enum aoetgt_stat end;
 	int err;
 
-	local_bh_disable();
+	if (bh)
+		local_bh_disable();
 	aoetgt_stats_request(req, skb->dev->name, failed);
 	aoetgt_frame_data(skb, req);
 	/* The macro evaluates its argument twice. */
@@ -167,7 +170,8 @@ static void aoetgt_reply_send(struct aoetgt_request *req, struct sk_buff *skb,
 	if (failed && end == AOETGT_STAT_replied)
 		aoetgt_count(t, error ? AOETGT_STAT_aoe_errors : AOETGT_STAT_ata_errors);
 	aoetgt_request_end(req, end);
-	local_bh_enable();
+	if (bh)
+		local_bh_enable();
 }
 
 static void aoetgt_request_answer(struct aoetgt_request *req, enum aoe_error error,

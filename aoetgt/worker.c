@@ -149,12 +149,15 @@ static void aoetgt_make_ready(struct aoetgt_target *t)
 	if (aoetgt_crew_take(crew, t))
 		return;
 	t->run = AOETGT_RUN_READY;
-	if (aoetgt_crew_blocked(crew)) {
-		queue_work(aoetgt_wq, &t->work);
-		return;
+	/* Where others wait already, somebody watches. */
+	if (list_empty(&crew->ready)) {
+		if (aoetgt_crew_blocked(crew)) {
+			queue_work(aoetgt_wq, &t->work);
+			return;
+		}
+		aoetgt_crew_watch(crew);
 	}
 	list_add_tail(&t->ready, &crew->ready);
-	aoetgt_crew_watch(crew);
 }
 
 /* Targets wait for a thread: let them not wait for threads that wait for disks. */
@@ -281,8 +284,6 @@ static struct aoetgt_target *aoetgt_crew_next(struct aoetgt_crew *crew)
 		return NULL;
 	list_del_init(&t->ready);
 	t->run = AOETGT_RUN_NOW;
-	if (!list_empty(&crew->ready))
-		aoetgt_crew_watch(crew);
 	return t;
 }
 
@@ -433,15 +434,15 @@ static int aoetgt_worker_main(void *data)
 	struct aoetgt_worker *w = data;
 
 	for (;;) {
-		set_current_state(TASK_IDLE);
-		if (READ_ONCE(w->target) || w->plugged) {
-			__set_current_state(TASK_RUNNING);
+		while (READ_ONCE(w->target) || w->plugged)
 			aoetgt_worker_turn(w);
-			continue;
+		set_current_state(TASK_IDLE);
+		if (!READ_ONCE(w->target)) {
+			if (kthread_should_stop())
+				break;
+			schedule();
 		}
-		if (kthread_should_stop())
-			break;
-		schedule();
+		__set_current_state(TASK_RUNNING);
 	}
 	__set_current_state(TASK_RUNNING);
 	memalloc_noio_restore(noio);
