@@ -208,9 +208,10 @@ cmd_remove() {
 		turn_out "$C_TARGET" "$MAC_GIVEN"
 	fi
 	# There is no way back from here.
-	STEPS=0
+	STEPS=0 DISK_LEFT=0
 	[ "$has_overlay" = 0 ] || delete_overlay "$C_TARGET" "$O_ID"
 	"$AOETGT" save --empty 8>&- || die "$MAC_GIVEN is removed, and that is not kept: aoetgt save"
+	return "$DISK_LEFT"
 }
 
 # --- list -----------------------------------------------------------------

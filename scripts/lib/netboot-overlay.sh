@@ -233,6 +233,7 @@ new_overlay() {
 	names_of "$1" "$2"
 	stamp_of "$MASTER"
 	remember "overlay $1 $2 $3 $REPLY $MASTER"
+	! disk_exists || die "/dev/mapper/$DM is there already, and no client's: dmsetup remove $DM"
 	if [ "$2" != base ]; then
 		[ ! -e "$COW" ] || die "$COW is there already, and no client's: remove it"
 		later "rm -f '$COW'"
@@ -303,17 +304,23 @@ remove_view_of() {
 	locked undo_view "$C_TARGET/views/$1" || exit 1
 }
 
-# delete_overlay TARGET ID - and the base, after the last view.
+# delete_overlay TARGET ID - and the base, after the last view. The client is gone
+# already: a disk that somebody else has open is left, and DISK_LEFT is 1.
 delete_overlay() {
-	stop_overlay "$1" "$2" || die "$WHY"
-	rm -f "$COW"
-	forget "overlay $1 $2"
-	if [ "${base_is_going-0}" = 1 ]; then
-		stop_overlay "$1" base || note "$WHY"
-		forget "overlay $1 base"
-	fi
+	DISK_LEFT=0
+	discard_disk "$1" "$2"
+	[ "${base_is_going-0}" = 0 ] || discard_disk "$1" base
 	write_state
 	STEPS=0
+}
+
+discard_disk() {
+	stop_overlay "$1" "$2" || {
+		note "$WHY: once nobody uses it: dmsetup remove $DM"
+		DISK_LEFT=1
+	}
+	[ "$2" = base ] || rm -f "$COW"
+	forget "overlay $1 $2"
 }
 
 # --- reset, grow ----------------------------------------------------------
