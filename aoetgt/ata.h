@@ -102,11 +102,10 @@ static inline struct ata_op ata_lookup(u8 opcode)
  */
 static inline u64 ata_lba(const struct aoe_ata *ata, bool ext)
 {
-	u64 lba = ata->lba[0] | ata->lba[1] << 8 | ata->lba[2] << 16;
+	u32 low = ata->lba[0] | ata->lba[1] << 8 | ata->lba[2] << 16 | (u32)ata->lba[3] << 24;
+	u64 high = ata->lba[4] | ata->lba[5] << 8;
 
-	if (!ext)
-		return lba | (u64)(ata->lba[3] & 0x0f) << 24;
-	return lba | (u64)ata->lba[3] << 24 | (u64)ata->lba[4] << 32 | (u64)ata->lba[5] << 40;
+	return ext ? high << 32 | low : low & ATA_LBA28_MAX;
 }
 
 /**

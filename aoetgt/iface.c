@@ -111,10 +111,11 @@ struct net_device *aoetgt_iface_dev_get(struct aoetgt_iface *iface)
 {
 	struct net_device *dev;
 
-	rcu_read_lock();
-	dev = rcu_dereference(iface->dev);
+	/* The cheapest kind for so little; a device that goes waits for all kinds. */
+	rcu_read_lock_sched();
+	dev = rcu_dereference_sched(iface->dev);
 	dev_hold(dev);
-	rcu_read_unlock();
+	rcu_read_unlock_sched();
 	return dev;
 }
 
@@ -129,11 +130,11 @@ unsigned int aoetgt_iface_mtu(struct aoetgt_iface *iface)
 	struct net_device *dev;
 	unsigned int mtu = 0;
 
-	rcu_read_lock();
-	dev = rcu_dereference(iface->dev);
+	rcu_read_lock_sched();
+	dev = rcu_dereference_sched(iface->dev);
 	if (dev)
 		mtu = READ_ONCE(dev->mtu);
-	rcu_read_unlock();
+	rcu_read_unlock_sched();
 	return mtu;
 }
 

@@ -148,10 +148,15 @@ static bool aoetgt_frame_read(struct sk_buff *skb, struct aoe_frame *frame)
 {
 	unsigned int len = min_t(unsigned int, skb->len, sizeof(*frame));
 
-	if (len < sizeof(*frame))
-		memset(frame, 0, sizeof(*frame));
-	return len >= sizeof(frame->hdr) && skb_frags_readable(skb) &&
-	       !skb_copy_bits(skb, 0, frame, len);
+	if (!skb_frags_readable(skb))
+		return false;
+	/* Nearly all are like that. */
+	if (skb_headlen(skb) >= sizeof(*frame)) {
+		memcpy(frame, skb->data, sizeof(*frame));
+		return true;
+	}
+	memset(frame, 0, sizeof(*frame));
+	return len >= sizeof(frame->hdr) && !skb_copy_bits(skb, 0, frame, len);
 }
 
 /* Return: 0, or the counter of why the frame is nobody's. */
