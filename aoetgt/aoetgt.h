@@ -310,7 +310,7 @@ struct aoetgt_request {
 	struct ata_op op;
 	bool failed;			/* the answer is an ATA error */
 	bool ordered;			/* has a place in the order */
-	bool atomic;			/* whoever answers it must not sleep */
+	bool atomic;			/* its I/O has ended: answered with softirqs off */
 	blk_status_t status;
 
 	/* Set for each frame, from node on. */

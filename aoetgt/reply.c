@@ -155,7 +155,7 @@ static void aoetgt_reply_send(struct aoetgt_request *req, struct sk_buff *skb,
 {
 	struct aoetgt_target *t = req->target;
 	bool failed = error || req->failed;
-	/* What I/O has ended in comes with softirqs off, all that has ended together. */
+	/* What comes from I/O comes with softirqs off, see aoetgt_requests_answer(). */
 	bool bh = !req->atomic;
 	enum aoetgt_stat end;
 	int err;
@@ -216,8 +216,8 @@ static void aoetgt_request_answer(struct aoetgt_request *req, enum aoe_error err
  * address that has now, and is dropped if the interface is gone or cannot
  * carry it.
  *
- * Context: process, may sleep; if req->atomic, process or softirq, and @arg has
- * to be part of the request.  Section 2.2.
+ * Context: process, may sleep; if req->atomic, softirqs off, and @arg has to be
+ * part of the request.  Section 2.2.
  */
 void aoetgt_request_reply(struct aoetgt_request *req, const void *arg, size_t len)
 {

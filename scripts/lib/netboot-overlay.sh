@@ -307,13 +307,14 @@ remove_view_of() {
 # delete_overlay TARGET ID - and the base, after the last view. The client is gone
 # already: a disk that somebody else has open is left, and DISK_LEFT is 1.
 delete_overlay() {
-	DISK_LEFT=0
 	discard_disk "$1" "$2"
 	[ "${base_is_going-0}" = 0 ] || discard_disk "$1" base
 	write_state
+	# Not to be undone at an exit with status 1.
 	STEPS=0
 }
 
+# discard_disk TARGET ID - and its file; what still uses that has it to the end.
 discard_disk() {
 	stop_overlay "$1" "$2" || {
 		note "$WHY: once nobody uses it: dmsetup remove $DM"
