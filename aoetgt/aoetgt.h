@@ -436,7 +436,7 @@ struct aoetgt_binding *aoetgt_binding_create(struct aoetgt_target *t, const char
 void aoetgt_binding_remove(struct aoetgt_binding *b);
 const char *aoetgt_binding_state(struct aoetgt_binding *b);
 void aoetgt_binding_netdev(struct aoetgt_binding *b, char *name);
-int aoetgt_bindings_publish(struct aoetgt_target *t);
+void aoetgt_bindings_publish(struct aoetgt_target *t);
 void aoetgt_bindings_withdraw(struct aoetgt_target *t);
 void aoetgt_bindings_advertise(struct aoetgt_target *t);
 struct net_device *aoetgt_iface_dev_get(struct aoetgt_iface *iface);

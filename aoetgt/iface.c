@@ -5,6 +5,9 @@
  *
  * Bindings, ifaces and the lookup tables belong to RTNL, because the notifier
  * arrives with it.  The receive path reads a lookup table under RCU.
+ *
+ * What a binding needs of memory is asked for with __GFP_NOFAIL: when an
+ * interface comes back there is nobody to tell, and nobody who would try again.
  */
 #include <linux/if_arp.h>
 #include <linux/nsproxy.h>
@@ -43,10 +46,9 @@ static struct aoetgt_iface *aoetgt_iface_find_rtnl(struct net_device *dev)
 
 static struct aoetgt_iface *aoetgt_iface_create_rtnl(struct net_device *dev)
 {
-	struct aoetgt_iface *iface = kmem_cache_zalloc(aoetgt_iface_cache, GFP_KERNEL);
+	struct aoetgt_iface *iface = kmem_cache_zalloc(aoetgt_iface_cache,
+						       GFP_KERNEL | __GFP_NOFAIL);
 
-	if (!iface)
-		return NULL;
 	kref_init(&iface->ref);
 	iface->id = ++aoetgt_iface_ids;
 	xa_init(&iface->targets);
@@ -259,19 +261,15 @@ static unsigned long aoetgt_binding_address(const struct aoetgt_binding *b)
 	return aoetgt_address(b->target->shelf, b->target->slot);
 }
 
-static int aoetgt_binding_publish_rtnl(struct aoetgt_binding *b)
+static void aoetgt_binding_publish_rtnl(struct aoetgt_binding *b)
 {
 	unsigned long address = aoetgt_binding_address(b);
-	int err;
 
-	err = xa_insert(&b->iface->targets, address, b->target, GFP_KERNEL);
-	if (err)
-		return err;
+	xa_store(&b->iface->targets, address, b->target, GFP_KERNEL | __GFP_NOFAIL);
 	if (aoetgt_dev_carries(rtnl_dereference(b->iface->dev))) {
 		xa_set_mark(&b->iface->targets, address, AOETGT_ADVERTISE);
 		aoetgt_iface_kick(b->iface);
 	}
-	return 0;
 }
 
 static void aoetgt_binding_detach_rtnl(struct aoetgt_binding *b)
@@ -322,21 +320,14 @@ static int aoetgt_binding_attach_rtnl(struct aoetgt_binding *b, struct net_devic
 	list_for_each_entry(other, &b->target->bindings, target_node)
 		if (iface && other->iface == iface)
 			goto refuse;
-	err = -ENOMEM;
-	why = "no memory";
 	if (!iface)
 		iface = aoetgt_iface_create_rtnl(dev);
-	if (!iface)
-		goto refuse;
 	b->iface = iface;
 	iface->bindings++;
 	aoetgt_target_min_sectors_rtnl(b->target);
-	if (!b->target->published)
-		return 0;
-	err = aoetgt_binding_publish_rtnl(b);
-	if (!err)
-		return 0;
-	aoetgt_binding_detach_rtnl(b);
+	if (b->target->published)
+		aoetgt_binding_publish_rtnl(b);
+	return 0;
 refuse:
 	aoetgt_err(&b->target->disk, "cannot use interface %s: %s: %pe", dev->name, why,
 		   ERR_PTR(err));
@@ -434,22 +425,17 @@ void aoetgt_binding_netdev(struct aoetgt_binding *b, char *name)
  * @t: the target, able to take requests
  *
  * Context: process, takes RTNL.
- * Return: 0 or -ENOMEM, in which case it is visible nowhere.
  */
-int aoetgt_bindings_publish(struct aoetgt_target *t)
+void aoetgt_bindings_publish(struct aoetgt_target *t)
 {
 	struct aoetgt_binding *b;
-	int err = 0;
 
 	rtnl_lock();
 	list_for_each_entry(b, &t->bindings, target_node)
-		if (!err && b->iface)
-			err = aoetgt_binding_publish_rtnl(b);
+		if (b->iface)
+			aoetgt_binding_publish_rtnl(b);
 	t->published = true;
 	rtnl_unlock();
-	if (err)
-		aoetgt_bindings_withdraw(t);
-	return err;
 }
 
 /**

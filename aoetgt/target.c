@@ -98,12 +98,7 @@ int aoetgt_target_enable(struct aoetgt_target *t)
 	t->write_cache = t->write_back;
 	t->look_ahead = true;
 	t->enabled = true;
-	err = aoetgt_bindings_publish(t);
-	if (err) {
-		aoetgt_err(&t->disk, "cannot enable: %pe", ERR_PTR(err));
-		aoetgt_target_disable(t);
-		return err;
-	}
+	aoetgt_bindings_publish(t);
 	aoetgt_info(&t->disk, "online: %s, %llu sectors", t->disk.path, t->disk.announced);
 	return 0;
 }
