@@ -334,6 +334,16 @@ refuse:
 	return err;
 }
 
+/* A device has appeared under this name: here, or by renaming or moving. */
+static void aoetgt_dev_appeared_rtnl(struct net_device *dev)
+{
+	struct aoetgt_binding *b;
+
+	list_for_each_entry(b, &aoetgt_bindings, node)
+		if (!b->iface && b->net == dev_net(dev) && !strcmp(b->ifname, dev->name))
+			aoetgt_binding_attach_rtnl(b, dev);
+}
+
 /**
  * aoetgt_binding_create() - export a target on an interface
  * @t: the target
@@ -381,10 +391,16 @@ struct aoetgt_binding *aoetgt_binding_create(struct aoetgt_target *t, const char
  */
 void aoetgt_binding_remove(struct aoetgt_binding *b)
 {
+	struct net_device *dev;
+
 	rtnl_lock();
+	dev = b->iface ? rtnl_dereference(b->iface->dev) : NULL;
 	aoetgt_binding_detach_rtnl(b);
 	list_del(&b->target_node);
 	list_del(&b->node);
+	/* Another one may have its present name, and was refused because of this. */
+	if (dev)
+		aoetgt_dev_appeared_rtnl(dev);
 	rtnl_unlock();
 }
 
@@ -475,16 +491,6 @@ void aoetgt_bindings_advertise(struct aoetgt_target *t)
 		aoetgt_iface_kick(b->iface);
 	}
 	rtnl_unlock();
-}
-
-/* A device has appeared under this name: here, or by renaming or moving. */
-static void aoetgt_dev_appeared_rtnl(struct net_device *dev)
-{
-	struct aoetgt_binding *b;
-
-	list_for_each_entry(b, &aoetgt_bindings, node)
-		if (!b->iface && b->net == dev_net(dev) && !strcmp(b->ifname, dev->name))
-			aoetgt_binding_attach_rtnl(b, dev);
 }
 
 /* Also raised for a device that only moves to another namespace. */
