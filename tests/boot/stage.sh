@@ -137,6 +137,10 @@ stage_purge() {
 	is "nor has DKMS anything" "$(dkms status 2>/dev/null | grep aoetgt || true)" ""
 }
 
+# Debian's own discovery, started by a rule whenever aoe is loaded, fails if that has
+# been unloaded by then.
+systemctl -q mask --runtime aoe-discover.service
+
 case $(cat /share/number) in
 1) stage_install ;;
 2) stage_upgrade ;;
