@@ -233,7 +233,7 @@ faults() {
 on_failslab() {
 	local cache
 	echo 1 >"$DEBUGFS/failslab/cache-filter"
-	for cache in aoetgt_request aoetgt_target; do
+	for cache in aoetgt_request aoetgt_target aoetgt_iface; do
 		[ ! -e "/sys/kernel/slab/$cache/failslab" ] ||
 			echo 1 >"/sys/kernel/slab/$cache/failslab"
 	done
