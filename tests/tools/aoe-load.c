@@ -42,7 +42,7 @@ static uint8_t own[6];
 static volatile sig_atomic_t stop;
 
 static uint64_t sent, replied, lost, late, aoe_errors, ata_errors, reopened;
-static uint64_t total_us, max_us;
+static uint64_t total_us, max_us, min_us = UINT64_MAX;
 static uint32_t latency[LATENCY_ROWS];
 
 static union {
@@ -175,6 +175,8 @@ static void take_reply(ssize_t n)
 	latency[us / 10 < LATENCY_ROWS ? us / 10 : LATENCY_ROWS - 1]++;
 	if (us > max_us)
 		max_us = us;
+	if (us < min_us)
+		min_us = us;
 	memcpy(targets[s->target].mac, in.f.src, 6);
 	if (in.f.verfl & AOE_ERROR)
 		aoe_errors++;
@@ -327,11 +329,12 @@ int main(int argc, char **argv)
 		flood(fd, start);
 	else
 		load(fd, start);
-	printf("sent=%llu replied=%llu lost=%llu late=%llu aoe_errors=%llu ata_errors=%llu reopened=%llu avg_us=%llu p99_us=%llu max_us=%llu seconds=%llu\n",
+	printf("sent=%llu replied=%llu lost=%llu late=%llu aoe_errors=%llu ata_errors=%llu reopened=%llu min_us=%llu avg_us=%llu p99_us=%llu max_us=%llu seconds=%llu\n",
 	       (unsigned long long)sent, (unsigned long long)replied,
 	       (unsigned long long)lost, (unsigned long long)late,
 	       (unsigned long long)aoe_errors, (unsigned long long)ata_errors,
 	       (unsigned long long)reopened,
+	       (unsigned long long)(replied ? min_us : 0),
 	       (unsigned long long)(replied ? total_us / replied : 0),
 	       (unsigned long long)p99_us(),
 	       (unsigned long long)max_us,
