@@ -329,6 +329,11 @@ bool aoetgt_worker_keeps(struct aoetgt_request *req)
 static void aoetgt_worker_end_round(struct aoetgt_worker *w)
 {
 	if (w->plugged) {
+		/* Not behind callbacks of drivers, which may sleep, with ours out of reach. */
+		if (!llist_empty(&w->done)) {
+			list_del(&w->cb.list);
+			aoetgt_requests_answer(__llist_del_all(&w->done));
+		}
 		blk_finish_plug(&w->plug);
 		w->plugged = false;
 	}
@@ -365,6 +370,22 @@ static void aoetgt_worker_let_go(struct aoetgt_worker *w)
 	if (!list_empty(&w->crew->ready))
 		aoetgt_crew_watch(w->crew);
 	spin_unlock_bh(&aoetgt_workers_lock);
+}
+
+/*
+ * A target whose driver sleeps ends the round of others; neither must it wait for their
+ * disks with the thread.
+ */
+static void aoetgt_worker_give_back(struct aoetgt_worker *w)
+{
+	spin_lock_bh(&aoetgt_workers_lock);
+	aoetgt_make_ready(w->target);
+	w->target = NULL;
+	if (!list_empty(&w->crew->ready))
+		aoetgt_crew_watch(w->crew);
+	spin_unlock_bh(&aoetgt_workers_lock);
+	aoetgt_worker_end_round(w);
+	aoetgt_worker_next(w);
 }
 
 /*
@@ -408,7 +429,7 @@ static void aoetgt_worker_turn(struct aoetgt_worker *w)
 	unsigned int requests = 0;
 
 	if (w->plugged && alone)
-		aoetgt_worker_end_round(w);
+		return aoetgt_worker_give_back(w);
 	if (w->crew->plugs && !w->plugged) {
 		aoetgt_worker_nap(w);
 		blk_start_plug(&w->plug);
