@@ -267,6 +267,8 @@ static void aoetgt_disk_reap(struct work_struct *work)
 	wait_for_completion(&disk->drained);
 	aoetgt_disk_finish(disk);
 	disk->free(disk);
+	module_put(THIS_MODULE);
+	/* Which waits for the rest of this. */
 	if (atomic_dec_and_test(&aoetgt_reaping))
 		wake_up_var(&aoetgt_reaping);
 }
@@ -289,6 +291,8 @@ void aoetgt_disk_release(struct aoetgt_disk *disk, void (*free)(struct aoetgt_di
 		aoetgt_info(disk, "device %s does not end its I/O, closing it in the background",
 			    disk->path);
 		disk->free = free;
+		/* The directory has its own until this returns. */
+		__module_get(THIS_MODULE);
 		atomic_inc(&aoetgt_reaping);
 		INIT_WORK(&disk->reap_work, aoetgt_disk_reap);
 		queue_work(aoetgt_wq, &disk->reap_work);
