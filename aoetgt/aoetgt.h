@@ -46,6 +46,8 @@
 #define AOETGT_STALE_NS		(2 * NSEC_PER_SEC)
 /* For so long clients may reckon with the MTU of before it shrank. */
 #define AOETGT_SHRUNK_NS	(10ULL * NSEC_PER_SEC)
+/* And for so long with a max_sectors that was lowered: Linux asks once a minute. */
+#define AOETGT_LOWERED_NS	(70ULL * NSEC_PER_SEC)
 #define AOETGT_BUFFERS_DEFAULT	128
 #define AOETGT_BUFFERS_MIN	2	/* with less, Linux never opens its window */
 #define AOETGT_BUFFERS_MAX	4096
@@ -211,6 +213,8 @@ struct aoetgt_target {
 	bool mask_remote;		/* AoE clients may edit the mask */
 	unsigned int buffer_count;
 	unsigned int max_sectors;
+	unsigned int max_sectors_before;	/* what clients may know still; 0: nothing else */
+	u64 max_sectors_changed;
 	char model[ATA_MODEL_LEN + 1];
 	char serial[ATA_SERIAL_LEN + 1];
 	char firmware[ATA_FIRMWARE_LEN + 1];
@@ -289,6 +293,8 @@ struct aoetgt_binding {
 	struct list_head node;		/* in aoetgt_bindings, RTNL */
 	struct net *net;		/* NULL once that namespace is gone; RTNL */
 	struct aoetgt_iface *iface;	/* NULL while the interface is missing; RTNL */
+	unsigned int mtu_before;	/* of its last interface; RTNL */
+	u64 detached;			/* when that went; RTNL */
 	char ifname[IFNAMSIZ];
 };
 
@@ -397,6 +403,30 @@ static inline void aoetgt_target_dismiss(struct aoetgt_target *t, u8 share)
 {
 	atomic_dec(&t->in_flight);
 	atomic_dec(&t->share[share]);
+}
+
+/**
+ * aoetgt_target_ceiling() - administrator's limit, as clients may know it
+ * @t: the target
+ *
+ * They hear of a lower one by an advertisement, which can be lost, and what they have
+ * sent before that is right.
+ *
+ * Context: any.
+ * Return: sectors of one message, the largest of the last AOETGT_LOWERED_NS.
+ */
+static inline unsigned int aoetgt_target_ceiling(const struct aoetgt_target *t)
+{
+	unsigned int now = READ_ONCE(t->max_sectors) ?: AOE_SECTORS_MAX;
+	unsigned int before;
+
+	/* Pairs with aoetgt_max_sectors_store(): these are no older than that. */
+	smp_rmb();
+	before = READ_ONCE(t->max_sectors_before);
+	if (before > now &&
+	    ktime_get_ns() < READ_ONCE(t->max_sectors_changed) + AOETGT_LOWERED_NS)
+		return before;
+	return now;
 }
 
 /* view.c */

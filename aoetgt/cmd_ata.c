@@ -375,7 +375,7 @@ static u8 aoetgt_ata_judge(struct aoetgt_request *req, sector_t capacity, unsign
 	struct aoetgt_target *t = req->target;
 	struct ata_limits lim = {
 		.capacity = capacity,
-		.max_sectors = aoe_sectors(mtu, READ_ONCE(t->max_sectors)),
+		.max_sectors = aoe_sectors(mtu, aoetgt_target_ceiling(t)),
 		.payload = req->len - sizeof(struct aoe_hdr) - sizeof(struct aoe_ata),
 		.read_only = READ_ONCE(req->disk->read_only) || !req->disk->writable,
 		.trim_blocks = req->op.kind == ATA_TRIM ? aoetgt_ata_trim_blocks(req) : 0,

@@ -345,6 +345,13 @@ static ssize_t aoetgt_max_sectors_show(struct config_item *item, char *page)
 
 static ssize_t aoetgt_max_sectors_store(struct config_item *item, const char *page, size_t count)
 {
+	struct aoetgt_target *t = to_target(item);
+
+	/* While it is disabled, clients know nothing of it. */
+	WRITE_ONCE(t->max_sectors_before, READ_ONCE(t->enabled) ? aoetgt_target_ceiling(t) : 0);
+	WRITE_ONCE(t->max_sectors_changed, ktime_get_ns());
+	/* Pairs with aoetgt_target_ceiling(): who sees the new limit sees these. */
+	smp_wmb();
 	return aoetgt_limit_store(to_target(item), "max_sectors", page, count, 0,
 				  AOE_SECTORS_MAX, &to_target(item)->max_sectors);
 }

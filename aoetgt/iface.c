@@ -44,7 +44,8 @@ static struct aoetgt_iface *aoetgt_iface_find_rtnl(struct net_device *dev)
 	return NULL;
 }
 
-static struct aoetgt_iface *aoetgt_iface_create_rtnl(struct net_device *dev)
+static struct aoetgt_iface *aoetgt_iface_create_rtnl(struct net_device *dev,
+						     const struct aoetgt_binding *b)
 {
 	struct aoetgt_iface *iface = kmem_cache_zalloc(aoetgt_iface_cache,
 						       GFP_KERNEL | __GFP_NOFAIL);
@@ -53,6 +54,9 @@ static struct aoetgt_iface *aoetgt_iface_create_rtnl(struct net_device *dev)
 	iface->id = ++aoetgt_iface_ids;
 	xa_init(&iface->targets);
 	skb_queue_head_init(&iface->wild);
+	/* A driver that is loaded anew begins with a small MTU. */
+	iface->mtu_before = b->mtu_before;
+	iface->mtu_changed = b->detached;
 	INIT_WORK(&iface->work, aoetgt_iface_ops->iface_work);
 	netdev_hold(dev, &iface->tracker, GFP_KERNEL);
 	rcu_assign_pointer(iface->dev, dev);
@@ -69,7 +73,6 @@ static void aoetgt_iface_free(struct kref *ref)
 {
 	struct aoetgt_iface *iface = container_of(ref, struct aoetgt_iface, ref);
 
-	skb_queue_purge(&iface->wild);
 	kmem_cache_free(aoetgt_iface_cache, iface);
 }
 
@@ -95,6 +98,8 @@ static void aoetgt_iface_remove_rtnl(struct aoetgt_iface *iface)
 	list_del(&iface->node);
 	RCU_INIT_POINTER(iface->dev, NULL);
 	dev_remove_pack(&iface->packet_type);
+	/* With nothing to hand out its work queues no further: see aoetgt_iface_exit(). */
+	skb_queue_purge(&iface->wild);
 	netdev_put(dev, &iface->tracker);
 	/* Not with the last reference: its lock is none for softirq. */
 	xa_destroy(&iface->targets);
@@ -281,6 +286,8 @@ static void aoetgt_binding_detach_rtnl(struct aoetgt_binding *b)
 	if (b->target->published)
 		xa_erase(&iface->targets, aoetgt_binding_address(b));
 	b->iface = NULL;
+	b->mtu_before = aoetgt_iface_mtu(iface);
+	b->detached = ktime_get_ns();
 	aoetgt_target_min_sectors_rtnl(b->target);
 	if (!--iface->bindings)
 		aoetgt_iface_remove_rtnl(iface);
@@ -321,7 +328,7 @@ static int aoetgt_binding_attach_rtnl(struct aoetgt_binding *b, struct net_devic
 		if (iface && other->iface == iface)
 			goto refuse;
 	if (!iface)
-		iface = aoetgt_iface_create_rtnl(dev);
+		iface = aoetgt_iface_create_rtnl(dev, b);
 	b->iface = iface;
 	iface->bindings++;
 	aoetgt_target_min_sectors_rtnl(b->target);
