@@ -81,9 +81,13 @@ replace() {
 # has_word WORD LIST
 has_word() {
 	case " $2 " in
-	*" $1 "*) return 0 ;;
+	*" $1 "*) ;;
+	*) return 1 ;;
 	esac
-	return 1
+	# Two neighbours are no word.
+	case $1 in
+	*' '*) return 1 ;;
+	esac
 }
 
 # sorted WORD... - each once, in order.
@@ -281,6 +285,18 @@ lock() {
 	# As a special built-in, exec would end the shell itself.
 	{ command exec 9>>"$RUN/lock"; } 2>/dev/null || die "cannot lock: it takes root"
 	flock -w 60 9 || die "another aoetgt has been at work for a minute"
+}
+
+# await TARGET - restore is to try again when its disk comes; whoever changes the
+# export by another command has a last word: see no_longer_awaited.
+await() {
+	mkdir -p "$RUN/waiting" && : >"$RUN/waiting/$1"
+}
+
+no_longer_awaited() {
+	for name; do
+		[ ! -e "$RUN/waiting/$name" ] || rm -f "$RUN/waiting/$name"
+	done
 }
 
 # --- files ----------------------------------------------------------------

@@ -266,7 +266,7 @@ plan() {
 	running=$REPLY
 	# shellcheck disable=SC2086 # words
 	look_at $running
-	PLAN=
+	PLAN='' AWAITED=''
 	for target in $running; do
 		has_word "$target" "$WANT" || want_nothing "$target"
 		needs_change "$target"
@@ -280,6 +280,7 @@ plan() {
 needs_change() {
 	fill_in "$1"
 	put_off "$1"
+	[ -z "$WAITS" ] || AWAITED="$AWAITED $1"
 	load "$1"
 	[ "$OLD" = "$NEW" ] || PLAN="$PLAN $1"
 }
@@ -291,14 +292,22 @@ cmd_apply() {
 	[ $# -gt 0 ] || [ -n "$REPLY" ] || die "there is no configuration: neither $CONF nor $CONF_D/*.conf"
 	begin_change
 	plan "$@"
-	[ -n "$PLAN" ] || return 0
+	[ -n "$PLAN" ] || { await_all; return; }
 	read -r before _ <"/proc/uptime"
 	# shellcheck disable=SC2086 # words
 	carry_out $PLAN || die "$WHY; nothing was changed"
+	await_all
 	# shellcheck disable=SC2086 # words
 	tell_background "$before" $PLAN
 	for target in $PLAN; do
 		[ ! -d "$TARGETS/$target" ] || tell_bindings "$target"
+	done
+}
+
+# await_all - those of the plan that wait for their disks.
+await_all() {
+	for target in $AWAITED; do
+		await "$target"
 	done
 }
 
@@ -503,24 +512,55 @@ restore_all() {
 	look_at $WANT
 	for export in $WANT; do
 		if [ -n "$for_device" ]; then
-			uses_device "$export" || continue
+			uses_device "$export" && is_awaited "$export" || continue
 			reopen "$export"
 		fi
-		! has_word "$export" "$wire" || take_overlay "$export"
-		fill_in "$export"
-		put_off "$export"
-		load "$export"
-		[ "$OLD" != "$NEW" ] || continue
-		if carry_out "$export"; then
-			tell_bindings "$export"
-		else
-			note "$WHY"
-			failed=1
-		fi
+		restore_one "$export" || failed=1
 	done
 	for export in $BAD_TARGETS; do
 		note "$export: left out"
 	done
+}
+
+# restore_one TARGET - the next time its disk comes is another chance.
+restore_one() {
+	! has_word "$1" "$wire" || take_overlay "$1"
+	fill_in "$1"
+	put_off "$1"
+	awaited=$WAITS status=0
+	load "$1"
+	if [ "$OLD" = "$NEW" ]; then
+		:
+	elif carry_out "$1"; then
+		tell_bindings "$1"
+	else
+		note "$WHY"
+		awaited=1 status=1
+	fi
+	if [ -n "$awaited" ]; then
+		await "$1"
+	else
+		no_longer_awaited "$1"
+	fi
+	return "$status"
+}
+
+# is_awaited TARGET - a disk that comes, or that somebody has written to, is no
+# reason to touch an export that was left as it is now.
+is_awaited() {
+	[ ! -e "$RUN/waiting/$1" ] || return 0
+	[ -d "$TARGETS/$1" ] || return 1
+	! is_offline "$1" || return 0
+	names_in "$1/views"
+	for mac in $REPLY; do
+		! is_offline "$1/views/$mac" || return 0
+	done
+	return 1
+}
+
+is_offline() {
+	get "$1/state"
+	[ "$REPLY" = offline ]
 }
 
 # uses_device TARGET - is for_device its disk, or that of a view?
@@ -552,8 +592,7 @@ reopen() {
 }
 
 reopen_one() {
-	get "$1/state"
-	[ "$REPLY" != offline ] || put "$1/enable" 0
+	! is_offline "$1" || put "$1/enable" 0
 }
 
 # --- save -----------------------------------------------------------------
@@ -571,17 +610,28 @@ write_config() {
 }
 
 cmd_save() {
-	empty=0 wire_only=0
+	empty=0 wire_only=0 only=
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--empty) empty=1 ;;
 		--wire) wire_only=1 ;;
+		--only)
+			[ $# -gt 1 ] || misuse "--only: needs a value"
+			need_address "$2"
+			only=$2
+			shift
+			;;
+		--only=*)
+			need_address "${1#*=}"
+			only=${1#*=}
+			;;
 		-?*) misuse "save: unknown option: $1" ;;
 		*) break ;;
 		esac
 		shift
 	done
 	[ $# -le 1 ] || misuse "save: too many arguments"
+	[ -z "$only" ] || [ "$#$wire_only" = 00 ] || misuse "save --only: too many arguments"
 	lock
 	module_version
 	MODULE=$REPLY
@@ -592,7 +642,12 @@ cmd_save() {
 		save_wire
 		return
 	fi
-	all_targets
+	REPLY=
+	if [ -z "$only" ]; then
+		all_targets
+	elif [ -d "$TARGETS/$only" ]; then
+		REPLY=$only
+	fi
 	SAVE=$REPLY
 	# shellcheck disable=SC2086 # words
 	look_at $SAVE
@@ -637,44 +692,58 @@ each_has_device() {
 # not_for_nothing FILE - nothing replaces something only when told to.
 not_for_nothing() {
 	[ "$PARSE_ERRORS" = 0 ] || exit 1
-	if [ -z "$SAVE" ] && [ -n "$WANT" ] && [ "$empty" = 0 ]; then
+	[ "$empty" = 0 ] || return 0
+	if [ -n "$only" ] && has_word "$only" "$WANT" && ! has_word "$only" "$SAVE"; then
+		die "$only is not exported: $1, which has it, is not changed; see save --empty"
+	elif [ -z "$SAVE" ] && [ -n "$WANT" ]; then
 		# shellcheck disable=SC2086 # words
 		set -- "$1" $WANT
 		die "nothing is exported: $1, which has $(($# - 1)) exports, is not replaced; see save --empty"
 	fi
 }
 
-# save_usual - to the main file what no fragment has. A fragment is the
-# administrator's: what it says has to be true, or nothing is written.
+# save_usual - to the main file what no fragment has, in the order that it has already.
+# A fragment is the administrator's: what it says has to be true, or nothing is written.
 save_usual() {
 	parse_usual
 	[ "$PARSE_ERRORS" = 0 ] || exit 1
 	# Defaults of the main file, not of the last fragment.
 	recall_defaults
-	main=
-	in_fragments=
+	main='' in_fragments='' to_main=''
 	for target in $WANT; do
 		id_of "$target"
 		eval "place=\$F_$ID"
 		if [ "$place" = "$CONF" ]; then
-			still_wanted "$target"
 			main="$main $target"
-			continue
+		else
+			in_fragments="$in_fragments $target"
 		fi
-		in_fragments="$in_fragments $target"
-		fill_in "$target"
-		still_wanted "$target"
-		load "$target"
-		[ -n "$OLD" ] || die "$target is not exported, and in $place: take it out there first"
-		[ "$OLD" = "$NEW" ] || die "$target differs from what $place says: change it there first"
+		if [ -n "$only" ] && [ "$target" != "$only" ]; then
+			# As the file has it.
+			eval "H_$ID=\$W_$ID"
+			[ "$place" != "$CONF" ] || to_main="$to_main $target"
+		elif [ "$place" = "$CONF" ]; then
+			still_wanted "$target"
+			! has_word "$target" "$SAVE" || to_main="$to_main $target"
+		else
+			true_fragment "$target"
+		fi
 	done
-	rest=
 	for target in $SAVE; do
-		has_word "$target" "$in_fragments" || rest="$rest $target"
+		has_word "$target" "$in_fragments$to_main" || to_main="$to_main $target"
 	done
-	SAVE=$rest WANT=$main
+	SAVE=$to_main WANT=$main
 	not_for_nothing "$CONF"
 	write_file "$CONF" write_config 5
+}
+
+# true_fragment TARGET - does it run as its fragment has it?
+true_fragment() {
+	fill_in "$1"
+	still_wanted "$1"
+	load "$1"
+	[ -n "$OLD" ] || die "$1 is not exported, and in $place: take it out there first"
+	[ "$OLD" = "$NEW" ] || die "$1 differs from what $place says: change it there first"
 }
 
 # save_wire - what clients have set, of those exports that keep it.
@@ -733,6 +802,7 @@ cmd_clear() {
 		return 0
 	fi
 	begin_change
+	rm -rf "$RUN/waiting"
 	all_targets
 	going=$REPLY status=0 batch='' count=0
 	read -r before _ </proc/uptime

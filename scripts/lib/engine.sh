@@ -404,8 +404,10 @@ view_stays() {
 	[ "$REPLY" = 1 ]
 }
 
-# set_up - every setting that differs.
+# set_up - every setting that differs. A view first, if only its directory: a client
+# that is admitted together with it never sees the target's disk.
 set_up() {
+	add_views || return 1
 	for key in $KEYS; do
 		case $key in
 		interfaces | enable) continue ;;
@@ -463,19 +465,26 @@ set_interfaces() {
 	done
 }
 
+add_views() {
+	old views
+	had=$REPLY
+	new views
+	for mac in $REPLY; do
+		! has_word "$mac" "$had" || continue
+		make_dirs "$T" "$T/views/$mac" || return 1
+		for key in $VIEW_KEYS; do
+			preset "$key"
+			OLD="${OLD}view $mac $key=$REPLY$NL"
+		done
+	done
+}
+
 set_views() {
 	old views
 	had=$REPLY
 	new views
 	wanted=$REPLY
 	for mac in $wanted; do
-		if ! has_word "$mac" "$had"; then
-			make_dirs "$T" "$T/views/$mac" || return 1
-			for key in $VIEW_KEYS; do
-				preset "$key"
-				OLD="${OLD}view $mac $key=$REPLY$NL"
-			done
-		fi
 		for key in $VIEW_KEYS; do
 			[ "$key" != enable ] || continue
 			! changes "view $mac $key" || set_key "view $mac $key" "$REPLY" || return 1
@@ -595,6 +604,7 @@ carry_out() {
 	journal_write "$@"
 	JOURNAL_OPEN=1
 	if go "$@"; then
+		no_longer_awaited "$@"
 		journal_close
 		release_all
 		return 0
@@ -696,6 +706,8 @@ undo() {
 		go_back $TOUCHED || status=1
 		journal_close
 	fi
+	# What is removed already does not come back, nor do its files need a loop device.
+	release_all
 	[ -z "${TEMPORARY-}" ] || rm -f "$TEMPORARY"
 	exit "$status"
 }
