@@ -20,6 +20,11 @@ cmd_check() {
 	INIT="$PROGRAM init --interface $N_interface"
 	[ "$N_server" = dnsmasq ] || INIT="$INIT --server $N_server"
 	[ "$N_style" = script ] || INIT="$INIT --root-path"
+	[ -z "$N_router" ] || INIT="$INIT --router $N_router"
+	[ -z "$N_dns" ] || INIT="$INIT --dns $N_dns"
+	# Where the network is another one, its addresses are.
+	INIT_HERE=$INIT
+	INIT="$INIT --range $N_first,$N_last"
 	FAULTS=0
 	json_begin
 	check_interface
@@ -48,7 +53,7 @@ check_interface() {
 	case " $(ip -4 -o address show dev "$N_interface") " in
 	*" $N_address/$N_prefix "*) ;;
 	*) fault "$N_interface" "has not the address $N_address/$N_prefix that clients are told of" \
-		"ip address add $N_address/$N_prefix dev $N_interface, or $INIT" ;;
+		"ip address add $N_address/$N_prefix dev $N_interface, or $INIT_HERE" ;;
 	esac
 	case $LINK_STATE in
 	UP | UNKNOWN) ;;

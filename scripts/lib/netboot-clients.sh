@@ -153,13 +153,13 @@ export_target() {
 	later "'$AOETGT' unexport $exported 8>&-"
 }
 
-# register LINE... - in our files and the server's, and keep the export.
+# register LINE - the client's, in our files and the server's, and keep its export: that
+# only, since others may be down for a while, or run otherwise than they are to.
 register() {
-	for line; do
-		remember "$line"
-	done
+	remember "$1"
 	tell_server
-	ours save
+	find_client "$MAC_GIVEN"
+	ours save --only "$C_TARGET"
 	[ "$N_server" != print ] || print_client "$MAC_GIVEN"
 }
 
@@ -210,8 +210,20 @@ cmd_remove() {
 	# There is no way back from here.
 	STEPS=0 DISK_LEFT=0
 	[ "$has_overlay" = 0 ] || delete_overlay "$C_TARGET" "$O_ID"
-	"$AOETGT" save --empty 8>&- || die "$MAC_GIVEN is removed, and that is not kept: aoetgt save"
+	save_without
 	return "$DISK_LEFT"
+}
+
+# save_without - the client that was found, in was_target. What has gone with its last
+# client goes from the file, too; what is not exported otherwise stays there.
+save_without() {
+	set -- --only "$was_target"
+	if [ ! -d "$TARGETS/$was_target" ] && [ "$was_own" != mask ]; then
+		clients_of "$was_target"
+		[ -n "$REPLY" ] || set -- "$@" --empty
+	fi
+	"$AOETGT" save "$@" 8>&- ||
+		die "$MAC_GIVEN is removed, but the configuration of $was_target is as before: aoetgt save --only $was_target"
 }
 
 # --- list -----------------------------------------------------------------

@@ -34,6 +34,13 @@ cmd_init() {
 	choose_range
 	choose_others
 	clients_fit
+	case $N_server,$old_server,$FORCE in
+	print,dnsmasq,0 | print,isc,0)
+		note "$old_server is set up here, and stays so: nothing is written without --force"
+		print_all
+		return
+		;;
+	esac
 	my_lock
 	copy_firmware
 	forget_server
@@ -168,7 +175,13 @@ copy_firmware() {
 	for name in undionly.kpxe snponly.efi; do
 		file=$N_tftp_root/$name
 		[ ! -f "$file" ] || ! cmp -s "$IPXE/$name" "$file" || continue
-		[ -e "$file" ] || later "rm -f '$file'"
+		if [ -e "$file" ]; then
+			message=$(cp -p "$file" "$file.old" 2>&1) || die "$file.old: cannot write it: ${message##*: }"
+			note "$file is Debian's iPXE now; what was there is $file.old"
+			later "mv -T '$file.old' '$file'"
+		else
+			later "rm -f '$file'"
+		fi
 		message=$(cp "$IPXE/$name" "$file.new" 2>&1 && chmod 644 "$file.new" 2>&1 &&
 			mv -T "$file.new" "$file" 2>&1) || {
 			rm -f "$file.new"

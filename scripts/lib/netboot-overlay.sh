@@ -9,6 +9,8 @@
 # Sectors of a chunk; PO: when the file is full, writes fail, and reads go on.
 CHUNK=8
 STORE_TYPE=PO
+# That a target lists: see aoetgt clients.
+CLIENTS_MAX=64
 
 # names_of TARGET ID - DM, the name of its disk, and COW, its file.
 names_of() {
@@ -38,10 +40,7 @@ loop_of() {
 # read_only_disk MASTER - in DISK; LOOPS has what is to be detached.
 read_only_disk() {
 	DISK=$1
-	if [ -b "$1" ]; then
-		message=$(blockdev --setro "$1" 2>&1) || { WHY="$1: ${message##*: }"; return 1; }
-		return 0
-	fi
+	[ ! -b "$1" ] || return 0
 	[ -f "$1" ] || { WHY="$1: no such disk or file"; return 1; }
 	for DISK in $(losetup -n -O NAME -j "$1" 2>/dev/null); do
 		read -r word <"/sys/block/${DISK##*/}/ro"
@@ -51,6 +50,28 @@ read_only_disk() {
 	done
 	loop_of "$1" --read-only || return 1
 	DISK=$LOOP LOOPS="$LOOPS $LOOP"
+}
+
+# protect_master - a block device is read-only from its first overlay on, which has it
+# open exclusively, to the end of the last one.
+protect_master() {
+	[ -b "$O_MASTER" ] && [ "$(blockdev --getro "$O_MASTER")" = 0 ] || return 0
+	mkdir -p "$MY_RUN/masters"
+	printf '%s\n' "$O_MASTER" >"$MY_RUN/masters/$(stat -L -c %Hr:%Lr -- "$O_MASTER")"
+	message=$(blockdev --setro "$O_MASTER" 2>&1) && return 0
+	WHY="$O_MASTER: ${message##*: }"
+	return 1
+}
+
+# release_masters - those that have no overlays any more may be written again.
+release_masters() {
+	for number in $(ls "$MY_RUN/masters" 2>/dev/null); do
+		master=$(cat "$MY_RUN/masters/$number")
+		[ "$(stat -L -c %Hr:%Lr -- "$master" 2>/dev/null)" = "$number" ] || master=
+		[ -z "$(ls "/sys/dev/block/$number/holders" 2>/dev/null)" ] || continue
+		[ -z "$master" ] || blockdev --setrw "$master" || continue
+		rm -f "$MY_RUN/masters/$number"
+	done
 }
 
 # stamp_of MASTER - what tells that somebody has changed it.
@@ -74,7 +95,7 @@ start_overlay() {
 		return 1
 	}
 	LOOPS=
-	make_disk "$2"
+	make_disk "$2" && { protect_master || { remove_disk; false; }; }
 	status=$?
 	for LOOP in $LOOPS; do
 		losetup -d "$LOOP" 2>/dev/null || :
@@ -129,13 +150,26 @@ is_node() {
 stop_overlay() {
 	names_of "$1" "$2"
 	disk_exists || return 0
-	if message=$(dmsetup remove --retry "$DM" 2>&1); then
+	if message=$(remove_disk 2>&1); then
 		rm -f "/dev/mapper/$DM"
+		release_masters
 		return 0
 	fi
 	message=${message%%"$NL"*}
 	WHY="$DM: ${message##*: }"
 	return 1
+}
+
+remove_disk() {
+	dmsetup remove --retry "$DM"
+}
+
+# is_pristine - has nothing been written to the overlay of the client that was found?
+is_pristine() {
+	names_of "$C_TARGET" "$O_ID"
+	# shellcheck disable=SC2046 # words
+	set -- $(dmsetup status "$DM" 2>/dev/null)
+	[ $# -ge 5 ] && [ "${4%/*}" = "$5" ]
 }
 
 # overlay_use TARGET ID - such as 12%, or full, broken or missing, in REPLY.
@@ -349,8 +383,36 @@ unused() {
 	[ "$FORCE" = 0 ] || return 0
 	read_seen
 	seen_of "$C_TARGET" "$MAC_GIVEN"
-	[ -z "$REPLY" ] || [ "$REPLY" -ge "$((idle_for * 1000))" ] ||
+	if [ -z "$REPLY" ]; then
+		unheard
+	elif [ "$REPLY" -lt "$((idle_for * 1000))" ]; then
 		die "$MAC_GIVEN was seen $((REPLY / 1000)) s ago: stop it, or --force"
+	fi
+}
+
+# unheard - the client is not in the list of its target: was there time, and room, for
+# it to be?
+unheard() {
+	[ -d "$TARGETS/$C_TARGET" ] && ! is_pristine || return 0
+	"$AOETGT" clients >/dev/null 2>&1 ||
+		die "without debugfs nobody knows whether $MAC_GIVEN runs: stop it, and --force"
+	age=$(($(date +%s) - $(stat -c %Y "$TARGETS/$C_TARGET")))
+	[ "$age" -ge "$idle_for" ] ||
+		die "$C_TARGET has been exported for $age s only, and $MAC_GIVEN may run: wait, or --force"
+	# The one that gives way was silent for longer than all others.
+	set -- 0 0
+	IFS=$NL
+	for line in $SEEN; do
+		case $line in
+		"$C_TARGET "*)
+			line=${line##* }
+			set -- "$(($1 + 1))" "$((line > $2 ? line : $2))"
+			;;
+		esac
+	done
+	unset IFS
+	[ "$1" -lt "$CLIENTS_MAX" ] || [ "$2" -ge "$((idle_for * 1000))" ] ||
+		die "$C_TARGET has too many clients to know whether $MAC_GIVEN runs: stop it, and --force"
 }
 
 # cmd_reset - the old file is there until the new one works.
