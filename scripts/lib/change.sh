@@ -512,7 +512,8 @@ restore_all() {
 	look_at $WANT
 	for export in $WANT; do
 		if [ -n "$for_device" ]; then
-			uses_device "$export" && is_awaited "$export" || continue
+			uses_device "$export" || continue
+			is_awaited "$export" || continue
 			reopen "$export"
 		fi
 		restore_one "$export" || failed=1

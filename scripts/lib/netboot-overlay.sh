@@ -65,12 +65,17 @@ protect_master() {
 
 # release_masters - those that have no overlays any more may be written again.
 release_masters() {
-	for number in $(ls "$MY_RUN/masters" 2>/dev/null); do
-		master=$(cat "$MY_RUN/masters/$number")
+	set +f
+	set -- "$MY_RUN/masters"/*
+	set -f
+	for record; do
+		[ -e "$record" ] || continue
+		number=${record##*/}
+		master=$(cat "$record")
 		[ "$(stat -L -c %Hr:%Lr -- "$master" 2>/dev/null)" = "$number" ] || master=
 		[ -z "$(ls "/sys/dev/block/$number/holders" 2>/dev/null)" ] || continue
 		[ -z "$master" ] || blockdev --setrw "$master" || continue
-		rm -f "$MY_RUN/masters/$number"
+		rm -f "$record"
 	done
 }
 
