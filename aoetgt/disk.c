@@ -268,7 +268,7 @@ static void aoetgt_disk_reap(struct work_struct *work)
 	aoetgt_disk_finish(disk);
 	disk->free(disk);
 	module_put(THIS_MODULE);
-	/* Which waits for the rest of this. */
+	/* aoetgt_disks_exit() waits for the rest of this. */
 	if (atomic_dec_and_test(&aoetgt_reaping))
 		wake_up_var(&aoetgt_reaping);
 }
