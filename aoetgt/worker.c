@@ -329,7 +329,10 @@ bool aoetgt_worker_keeps(struct aoetgt_request *req)
 static void aoetgt_worker_end_round(struct aoetgt_worker *w)
 {
 	if (w->plugged) {
-		/* Not behind callbacks of drivers, which may sleep, with ours out of reach. */
+		/*
+		 * Before the callbacks of drivers: if one of those sleeps, ours is on the
+		 * flush's own list, where the scheduler does not find it.
+		 */
 		if (!llist_empty(&w->done)) {
 			list_del(&w->cb.list);
 			aoetgt_requests_answer(__llist_del_all(&w->done));
@@ -359,33 +362,21 @@ static void aoetgt_worker_next(struct aoetgt_worker *w)
 }
 
 /*
- * The round ends, and some of its requests may be for a disk that is dead: the last of
- * its targets must not wait for that with the thread.
+ * The round ends, and some of its requests may be for a disk that is dead: the target
+ * that this thread has must not wait for that, whether it has run, as the last of the
+ * round, or not, since it shares none.  Then it may have more to do than its lists show.
  */
-static void aoetgt_worker_let_go(struct aoetgt_worker *w)
+static void aoetgt_worker_let_go(struct aoetgt_worker *w, bool ran)
 {
 	spin_lock_bh(&aoetgt_workers_lock);
-	aoetgt_target_leave(w->target, w);
+	if (ran)
+		aoetgt_target_leave(w->target, w);
+	else
+		aoetgt_make_ready(w->target);
 	w->target = NULL;
 	if (!list_empty(&w->crew->ready))
 		aoetgt_crew_watch(w->crew);
 	spin_unlock_bh(&aoetgt_workers_lock);
-}
-
-/*
- * A target whose driver sleeps ends the round of others; neither must it wait for their
- * disks with the thread.
- */
-static void aoetgt_worker_give_back(struct aoetgt_worker *w)
-{
-	spin_lock_bh(&aoetgt_workers_lock);
-	aoetgt_make_ready(w->target);
-	w->target = NULL;
-	if (!list_empty(&w->crew->ready))
-		aoetgt_crew_watch(w->crew);
-	spin_unlock_bh(&aoetgt_workers_lock);
-	aoetgt_worker_end_round(w);
-	aoetgt_worker_next(w);
 }
 
 /*
@@ -428,8 +419,11 @@ static void aoetgt_worker_turn(struct aoetgt_worker *w)
 	bool shared = w->plugged && !alone;
 	unsigned int requests = 0;
 
-	if (w->plugged && alone)
-		return aoetgt_worker_give_back(w);
+	if (w->plugged && alone) {
+		aoetgt_worker_let_go(w, false);
+		aoetgt_worker_end_round(w);
+		return aoetgt_worker_next(w);
+	}
 	if (w->crew->plugs && !w->plugged) {
 		aoetgt_worker_nap(w);
 		blk_start_plug(&w->plug);
@@ -442,7 +436,7 @@ static void aoetgt_worker_turn(struct aoetgt_worker *w)
 	if (!requests || !w->plugged || alone || w->requests >= AOETGT_ROUND ||
 	    list_empty(&w->crew->ready)) {
 		if (t && shared)
-			aoetgt_worker_let_go(w);
+			aoetgt_worker_let_go(w, true);
 		aoetgt_worker_end_round(w);
 		cond_resched();
 	}

@@ -223,7 +223,7 @@ save_without() {
 		[ -n "$REPLY" ] || set -- "$@" --empty
 	fi
 	"$AOETGT" save "$@" 8>&- ||
-		die "$MAC_GIVEN is removed, but the configuration of $was_target is as before: aoetgt save --only $was_target"
+		die "$MAC_GIVEN is removed, but not from /etc/aoetgt.conf: take it out of mac_mask in [$was_target] there"
 }
 
 # --- list -----------------------------------------------------------------
