@@ -313,10 +313,12 @@ write_file() {
 		die "$file: cannot write it: $message"
 	}
 	# cat tells of a disk that is full; printf would do so once a line. The dot
-	# tells that the writer has come to its end.
+	# tells that the writer has come to its end: before what cat has to say or
+	# after it, but not in between.
 	written=1
-	message=$({ { "$2" && printf . >&3; } | cat >"$TEMPORARY" && sync "$TEMPORARY"; } 3>&1 2>&1) ||
-		written=0
+	message=$({ { "$2" && printf . >&3; } | {
+		said=$({ cat >"$TEMPORARY" && sync "$TEMPORARY"; } 2>&1) || { printf '%s' "$said"; exit 1; }
+	}; } 3>&1 2>&1) || written=0
 	case $written$message in
 	1*.) ;;
 	*)
