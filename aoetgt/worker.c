@@ -14,8 +14,8 @@
  * that sends one frame and waits has nothing to pile up, and is better served
  * at once, by the prompt threads, which do what an interrupt thread does, with
  * the policy that those have.  What the last rounds found, of all targets,
- * decides, since a client of many targets has batches, too; now and then a
- * round is spent on finding out whether that has changed.
+ * decides, since a client of many targets has batches, too, and what else was
+ * in flight; now and then a round is spent on finding out whether that has changed.
  *
  * A thread works in rounds: it runs targets under one plug, so that requests
  * that are neighbours reach their device together, and answers what has ended
@@ -60,6 +60,7 @@ struct aoetgt_worker {
 	/* Its round: its own. */
 	bool plugged;
 	unsigned int requests;		/* new ones */
+	bool busy;			/* its targets have more in flight than one request */
 	struct blk_plug plug;
 	struct blk_plug_cb cb;		/* in plug while there is something in done */
 	struct llist_head done;		/* requests that ended on the spot, newest first */
@@ -95,14 +96,19 @@ static struct aoetgt_crew *aoetgt_crew_now(void)
 	return aoetgt_alone < AOETGT_ALONE ? &aoetgt_patient : &aoetgt_prompt;
 }
 
-/* Learn from a round, which found so many new requests, how to do the next one. */
-static void aoetgt_learn(unsigned int requests)
+/*
+ * Learn from a round how to do the next one.  A thread that keeps up with its client finds
+ * one request at a time, too, but while others of that target are in flight.
+ */
+static void aoetgt_learn(struct aoetgt_worker *w)
 {
 	lockdep_assert_held(&aoetgt_workers_lock);
-	if (requests > 1)
+	if (w->requests > 1 || w->busy)
 		aoetgt_alone = 0;
-	else if (requests && ++aoetgt_alone == AOETGT_ALONE + AOETGT_ALONE_PROBE)
+	else if (w->requests && ++aoetgt_alone == AOETGT_ALONE + AOETGT_ALONE_PROBE)
 		aoetgt_alone = AOETGT_ALONE - 1;
+	w->requests = 0;
+	w->busy = false;
 }
 
 /* A guess, since they run on meanwhile; aoetgt_rescue() looks again. */
@@ -349,10 +355,8 @@ static void aoetgt_worker_end_round(struct aoetgt_worker *w)
 static void aoetgt_worker_next(struct aoetgt_worker *w)
 {
 	spin_lock_bh(&aoetgt_workers_lock);
-	if (!w->plugged) {
-		aoetgt_learn(w->requests);
-		w->requests = 0;
-	}
+	if (!w->plugged)
+		aoetgt_learn(w);
 	if (w->target)
 		aoetgt_target_leave(w->target, w);
 	w->target = aoetgt_crew_next(w->crew);
@@ -429,8 +433,10 @@ static void aoetgt_worker_turn(struct aoetgt_worker *w)
 		blk_start_plug(&w->plug);
 		w->plugged = true;
 	}
-	if (t)
+	if (t) {
 		requests = aoetgt_run(t);
+		w->busy |= requests && atomic_read(&t->in_flight) > 1;
+	}
 	w->requests += requests;
 	/* A guess without the lock; aoetgt_worker_next() looks again. */
 	if (!requests || !w->plugged || alone || w->requests >= AOETGT_ROUND ||
